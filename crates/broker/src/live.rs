@@ -1,0 +1,118 @@
+//! Messages on their way to present receivers, in memory.
+//!
+//! A batch that was submitted to the store is handed to the runtimes whose receivers it concerns, in the order of its
+//! sequences (K3), without waiting for the disk (K1).
+
+use std::sync::Arc;
+
+use restante_model::{QoS, Seq, SubscriptionOptions, UnixMillis};
+use restante_store::image::StoredMessage;
+
+use crate::router::{Address, Matches};
+
+/// One message, copied out of the read buffer once, shared by all its receivers.
+#[derive(Debug)]
+pub(crate) struct LiveMessage {
+    /// Topic, properties and payload, one after another: one allocation.
+    body: Box<[u8]>,
+    topic_len: u32,
+    properties_len: u32,
+    qos: QoS,
+    retain: bool,
+    stored: bool,
+    deadline: UnixMillis,
+    sender: Arc<str>,
+}
+
+/// A message as delivery sees it, wherever it came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MessageView<'a> {
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// It is in the store, or on its way there.
+    pub(crate) stored: bool,
+    pub(crate) deadline: UnixMillis,
+    pub(crate) sender: &'a [u8],
+    pub(crate) topic: &'a [u8],
+    /// In the form of [`crate::expiry_mark`]: begins with the expiry when the publisher set one.
+    pub(crate) properties: &'a [u8],
+    pub(crate) payload: &'a [u8],
+}
+
+impl LiveMessage {
+    pub(crate) fn new(view: &MessageView<'_>, sender: Arc<str>) -> LiveMessage {
+        let mut body = Vec::with_capacity(view.topic.len() + view.properties.len() + view.payload.len());
+        body.extend_from_slice(view.topic);
+        body.extend_from_slice(view.properties);
+        body.extend_from_slice(view.payload);
+        LiveMessage {
+            body: body.into_boxed_slice(),
+            topic_len: view.topic.len() as u32,
+            properties_len: view.properties.len() as u32,
+            qos: view.qos,
+            retain: view.retain,
+            stored: view.stored,
+            deadline: view.deadline,
+            sender,
+        }
+    }
+
+    pub(crate) fn view(&self) -> MessageView<'_> {
+        let (topic, rest) = self.body.split_at(self.topic_len as usize);
+        let (properties, payload) = rest.split_at(self.properties_len as usize);
+        MessageView {
+            qos: self.qos,
+            retain: self.retain,
+            stored: self.stored,
+            deadline: self.deadline,
+            sender: self.sender.as_bytes(),
+            topic,
+            properties,
+            payload,
+        }
+    }
+
+    /// Bytes it holds, for the bounds of queues in memory.
+    pub(crate) fn cost(&self) -> usize {
+        self.body.len() + size_of::<LiveMessage>()
+    }
+}
+
+impl<'a> MessageView<'a> {
+    pub(crate) fn of_stored(message: &'a StoredMessage) -> MessageView<'a> {
+        MessageView {
+            qos: message.qos,
+            retain: message.retain,
+            stored: true,
+            deadline: message.deadline,
+            sender: &message.sender,
+            topic: &message.topic,
+            properties: &message.properties,
+            payload: &message.payload,
+        }
+    }
+}
+
+/// What one turn of one runtime hands to the others.
+pub(crate) struct LiveBatch {
+    pub(crate) first: Seq,
+    pub(crate) entries: Vec<LiveEntry>,
+    /// Bytes of its messages, for the bound of the hand-over.
+    pub(crate) bytes: usize,
+}
+
+/// One message of a batch with its receivers.
+pub(crate) struct LiveEntry {
+    pub(crate) ordinal: u32,
+    pub(crate) message: Arc<LiveMessage>,
+    pub(crate) matches: Arc<Matches>,
+    /// Members chosen from shared groups.
+    pub(crate) chosen: Vec<Chosen>,
+}
+
+/// The member of a shared group that was chosen for one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) address: Address,
+    pub(crate) options: SubscriptionOptions,
+}

@@ -1,0 +1,207 @@
+//! What a setting is: its name, what it takes, what it means, and how it reaches the draft.
+//!
+//! The one list of them is in [`super::settings`]; names, ranges, the reference, `config show` and the checks all
+//! come from it.
+
+use std::net::SocketAddr;
+
+use super::{draft::Draft, given::Given, nearest::nearest, number::Span};
+
+/// One setting.
+pub(crate) struct Setting {
+    /// The section, or empty for the top of the file.
+    pub(crate) section: &'static str,
+    /// The name within the section.
+    pub(crate) name: &'static str,
+    /// What it does, in one or two sentences.
+    pub(crate) meaning: &'static str,
+    /// What it takes, and where it goes.
+    pub(crate) slot: Slot,
+}
+
+/// What a setting takes, and how it is read from and written to the draft.
+pub(crate) enum Slot {
+    Number {
+        span: Span,
+        get: fn(&Draft) -> u64,
+        set: fn(&mut Draft, u64),
+    },
+    Choice {
+        words: &'static [&'static str],
+        get: fn(&Draft) -> usize,
+        set: fn(&mut Draft, usize),
+    },
+    Path {
+        get: fn(&Draft) -> String,
+        set: fn(&mut Draft, &str),
+    },
+    Address {
+        get: fn(&Draft) -> Option<SocketAddr>,
+        set: fn(&mut Draft, Option<SocketAddr>),
+    },
+    Addresses {
+        get: fn(&Draft) -> Vec<SocketAddr>,
+        set: fn(&mut Draft, Vec<SocketAddr>),
+    },
+}
+
+/// Most addresses to listen on.
+const ADDRESSES_MAX: usize = 16;
+
+/// What all environment variables of ours begin with.
+pub(crate) const VARIABLE_PREFIX: &str = "RESTANTE__";
+
+impl Setting {
+    /// `session.max_mqueue_len`.
+    pub(crate) fn key(&self) -> String {
+        if self.section.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.section, self.name)
+        }
+    }
+
+    /// `RESTANTE__SESSION__MAX_MQUEUE_LEN`.
+    pub(crate) fn variable(&self) -> String {
+        format!(
+            "{VARIABLE_PREFIX}{}",
+            self.key().replace('.', "__").to_uppercase()
+        )
+    }
+
+    /// Puts what the user gave into the draft, or says what is wrong with it.
+    pub(crate) fn set(&self, draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
+        match &self.slot {
+            Slot::Number { span, set, .. } => set(draft, span.read(given)?),
+            Slot::Choice { words, set, .. } => set(draft, choice(words, given)?),
+            Slot::Path { set, .. } => match given.text()? {
+                "" => return Err("a path cannot be empty".to_owned()),
+                path if path.contains('\0') => return Err("a path cannot hold a NUL character".to_owned()),
+                path => set(draft, path),
+            },
+            Slot::Address { set, .. } => match given.text()?.trim() {
+                "" => set(draft, None),
+                text => set(draft, Some(address(text)?)),
+            },
+            Slot::Addresses { set, .. } => set(draft, addresses(given)?),
+        }
+        Ok(())
+    }
+
+    /// The draft's value, as the file would have it.
+    pub(crate) fn show(&self, draft: &Draft) -> String {
+        match &self.slot {
+            Slot::Number { span, get, .. } => span.show(get(draft)),
+            Slot::Choice { words, get, .. } => quoted(words.get(get(draft)).copied().unwrap_or_default()),
+            Slot::Path { get, .. } => quoted(&get(draft)),
+            Slot::Address { get, .. } => {
+                quoted(&get(draft).map(|address| address.to_string()).unwrap_or_default())
+            }
+            Slot::Addresses { get, .. } => {
+                let items: Vec<String> = get(draft).iter().map(|item| quoted(&item.to_string())).collect();
+                format!("[{}]", items.join(", "))
+            }
+        }
+    }
+
+    /// What it takes, in words, for the reference.
+    pub(crate) fn takes(&self) -> String {
+        match &self.slot {
+            Slot::Number { span, .. } => span.to_string(),
+            Slot::Choice { words, .. } => words
+                .iter()
+                .map(|word| format!("`\"{word}\"`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Slot::Path { .. } => "a path".to_owned(),
+            Slot::Address { .. } => "an IP address and port, or `\"\"` for none".to_owned(),
+            Slot::Addresses { .. } => format!("1 to {ADDRESSES_MAX} IP addresses with ports"),
+        }
+    }
+
+    /// The kind of value, in a word or two, for the reference.
+    pub(crate) fn kind(&self) -> &'static str {
+        use super::number::Unit;
+        match &self.slot {
+            Slot::Number { span, .. } => match span.unit {
+                Unit::Count => "number",
+                Unit::Seconds | Unit::Milliseconds => "duration",
+                Unit::Bytes => "size",
+            },
+            Slot::Choice { .. } => "word",
+            Slot::Path { .. } => "path",
+            Slot::Address { .. } => "address",
+            Slot::Addresses { .. } => "addresses",
+        }
+    }
+}
+
+/// A TOML string.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn choice(words: &[&str], given: &Given<'_>) -> Result<usize, String> {
+    let word = given.text()?;
+    words.iter().position(|known| *known == word).ok_or_else(|| {
+        let all = words
+            .iter()
+            .map(|known| format!("\"{known}\""))
+            .collect::<Vec<_>>()
+            .join(", ");
+        match nearest(word, words.iter().copied()) {
+            Some(near) => format!("\"{word}\" is none of {all}; did you mean \"{near}\"?"),
+            None => format!("\"{word}\" is none of {all}"),
+        }
+    })
+}
+
+fn addresses(given: &Given<'_>) -> Result<Vec<SocketAddr>, String> {
+    let texts: Vec<&str> = match given {
+        Given::List(items) => items.iter().map(Given::text).collect::<Result<_, _>>()?,
+        Given::Variable(text) => text.split(',').map(str::trim).collect(),
+        Given::Text(text) => vec![text],
+        other => return Err(format!("expected a list of addresses, found {}", other.name())),
+    };
+    if texts.is_empty() {
+        return Err("the list is empty: nobody could connect".to_owned());
+    }
+    if texts.len() > ADDRESSES_MAX {
+        return Err(format!(
+            "{} addresses are too many; it takes up to {ADDRESSES_MAX}",
+            texts.len()
+        ));
+    }
+    let mut addresses: Vec<SocketAddr> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let address = address(text.trim())?;
+        if address.port() != 0 && addresses.contains(&address) {
+            return Err(format!("{address} is listed twice"));
+        }
+        addresses.push(address);
+    }
+    Ok(addresses)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let example = match text
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse::<u16>().ok())
+        {
+            Some(port) => format!("127.0.0.1:{port} or [::1]:{port}"),
+            None => "127.0.0.1:1883 or [::1]:1883".to_owned(),
+        };
+        format!("\"{text}\" is not an IP address with a port, like {example}")
+    })
+}

@@ -1,0 +1,235 @@
+//! The configuration: one file and the environment, read into values that are valid by construction.
+//!
+//! The way of a value: text → [`given::Given`] (what the user wrote) → checked against the one declared list
+//! ([`settings`]) → a draft → [`Config`], whose fields nobody else can set. Nothing stops at the first mistake: a
+//! [`Report`] has all of them.
+
+mod declared;
+mod draft;
+mod environment;
+mod file;
+mod fit;
+mod given;
+mod nearest;
+mod number;
+mod problem;
+mod reference;
+mod settings;
+mod show;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::OsString,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use declared::Setting;
+use draft::Draft;
+pub use draft::{
+    AllowAnonymous, LogFormat, LogLevel, LogStoreSettings, MemoryStoreSettings, StoreKind, SyncPolicy,
+};
+pub use fit::is_loopback;
+use given::Given;
+pub use problem::{Origin, Problem};
+pub use reference::reference;
+use restante_broker::settings::Settings;
+
+/// A larger file is not read.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// A configuration in which everything is in its range and fits together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    draft: Draft,
+    origins: HashMap<String, Origin>,
+}
+
+/// What came of reading a configuration.
+#[derive(Debug)]
+pub struct Report {
+    /// The configuration, or everything that is wrong with it, from top to bottom.
+    pub result: Result<Config, Vec<Problem>>,
+    /// What is allowed but probably not meant. Empty when something is wrong.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// Reads a text (`file` is its name for messages; none = defaults) and the environment's variables over it.
+    pub fn read(
+        source: Option<(&str, &str)>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Report {
+        let mut reading = Reading::default();
+        if let Some((file, text)) = source {
+            file::read(&Arc::from(file), text, &mut reading);
+        }
+        environment::read(variables, &mut reading);
+        fit::refuse(&mut reading);
+        reading.finish()
+    }
+
+    /// Reads a file and the process's environment over it.
+    ///
+    /// # Errors
+    /// In the report: also when the file cannot be read at all.
+    pub fn load(path: Option<&Path>) -> Report {
+        let Some(path) = path else {
+            return Config::read(None, std::env::vars_os());
+        };
+        let file = path.display().to_string();
+        match read_text(path) {
+            Ok(text) => Config::read(Some((&file, &text)), std::env::vars_os()),
+            Err((line, what)) => {
+                let origin = Origin::File {
+                    file: Arc::from(file),
+                    line,
+                    column: 1,
+                };
+                Report {
+                    result: Err(vec![Problem::new(&origin, "", what)]),
+                    warnings: Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// What the broker is told.
+    pub fn broker(&self) -> &Settings {
+        &self.draft.broker
+    }
+
+    /// The folder of the store.
+    pub fn data_dir(&self) -> &Path {
+        &self.draft.data_dir
+    }
+
+    /// Which store.
+    pub fn store(&self) -> StoreKind {
+        self.draft.store
+    }
+
+    /// When what was written is safe.
+    pub fn sync(&self) -> SyncPolicy {
+        self.draft.sync
+    }
+
+    /// Time between syncs for [`SyncPolicy::Interval`]; 1 ms to 1 minute.
+    pub fn sync_interval(&self) -> Duration {
+        Duration::from_millis(self.draft.sync_interval_millis)
+    }
+
+    /// The files of the log.
+    pub fn log_store(&self) -> &LogStoreSettings {
+        &self.draft.log_store
+    }
+
+    /// The bounds of the store in memory.
+    pub fn memory_store(&self) -> &MemoryStoreSettings {
+        &self.draft.memory_store
+    }
+
+    /// Where health and metrics are served.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.draft.http
+    }
+
+    /// From where clients may come unasked.
+    pub fn allow_anonymous(&self) -> AllowAnonymous {
+        self.draft.allow_anonymous
+    }
+
+    /// How a log line looks.
+    pub fn log_format(&self) -> LogFormat {
+        self.draft.log_format
+    }
+
+    /// Which log lines are written.
+    pub fn log_level(&self) -> LogLevel {
+        self.draft.log_level
+    }
+}
+
+/// The text of a file, or a line number and what is wrong.
+fn read_text(path: &Path) -> Result<String, (usize, String)> {
+    use std::io::Read;
+    let cannot = |error: std::io::Error| (1, format!("cannot read the file: {error}"));
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a large file from one that just fits; a pipe without an end does not hang us.
+    let most = u64::try_from(FILE_BYTES_MAX).map_or(u64::MAX, |most| most + 1);
+    std::fs::File::open(path)
+        .map_err(cannot)?
+        .take(most)
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err((1, format!("the file is larger than {} MiB", FILE_BYTES_MAX >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        (line, "the file is not UTF-8 text".to_owned())
+    })
+}
+
+/// A configuration while it is read: the values so far, where they came from, and what was wrong.
+#[derive(Default)]
+struct Reading {
+    draft: Draft,
+    origins: HashMap<String, Origin>,
+    wrong: HashSet<String>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Reading {
+    /// Takes one value for one setting.
+    fn give(&mut self, setting: &Setting, origin: Origin, given: &Given<'_>) {
+        let key = setting.key();
+        match setting.set(&mut self.draft, given) {
+            Ok(()) => {
+                self.origins.insert(key, origin);
+            }
+            Err(what) => {
+                self.problems.push(Problem::new(&origin, &key, what));
+                self.wrong.insert(key);
+            }
+        }
+    }
+
+    /// Where the value of a key comes from.
+    fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Whether the value given for a key was refused.
+    fn is_wrong(&self, key: &str) -> bool {
+        self.wrong.contains(key)
+    }
+
+    fn finish(mut self) -> Report {
+        if self.problems.is_empty() {
+            fit::warn(&mut self);
+            self.warnings.sort_by_key(Problem::order);
+            let config = Config {
+                draft: self.draft,
+                origins: self.origins,
+            };
+            Report {
+                result: Ok(config),
+                warnings: self.warnings,
+            }
+        } else {
+            self.problems.sort_by_key(Problem::order);
+            Report {
+                result: Err(self.problems),
+                warnings: Vec::new(),
+            }
+        }
+    }
+}

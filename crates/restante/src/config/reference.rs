@@ -1,0 +1,56 @@
+//! The reference of all settings, as Markdown, from the one list.
+
+use std::fmt::Write;
+
+use super::{
+    declared::Setting,
+    draft::Draft,
+    settings::{SECTIONS, settings},
+};
+
+const HEAD: &str = "\
+# Configuration
+
+One TOML file; every setting is optional. `restante serve` reads `restante.toml` in the working directory if there is
+one, or the file named by `--config`. This page is written by `restante config reference`.
+
+- **Check** a file with `restante check FILE`: it finds all mistakes, with line and column, and warns about traps.
+- **See** what is in force, and where each value comes from, with `restante config show`.
+- **Override** a setting with an environment variable: `RESTANTE__` and the key in capitals, with two underscores for
+  the dot; lists are parted by commas. `RESTANTE__SESSION__MAX_MQUEUE_LEN=5000` stands above the file. A variable that
+  names no setting is refused.
+- **Durations** are text with a unit, `\"7d\"`, `\"2h\"`, `\"1h30m\"`, `\"10ms\"` (w, d, h, m, s, ms), or whole seconds.
+  **Sizes** are text with a unit, `\"64MiB\"` (B, KiB, MiB, GiB, TiB), or bytes.
+- **Reload**: all settings are read at the start; a change needs a restart.
+";
+
+/// The whole page.
+pub fn reference() -> String {
+    let defaults = Draft::default();
+    let mut page = HEAD.to_owned();
+    for section in SECTIONS {
+        let title = if section.name.is_empty() {
+            "Top of the file".to_owned()
+        } else {
+            format!("`[{}]`", section.name)
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(page, "\n## {title}\n\n{}\n\n", section.about);
+        page.push_str("| Setting | Kind | Default | Takes | Meaning | Reload |\n|---|---|---|---|---|---|\n");
+        for setting in settings().filter(|setting| setting.section == section.name) {
+            page.push_str(&row(setting, &defaults));
+        }
+    }
+    page
+}
+
+fn row(setting: &Setting, defaults: &Draft) -> String {
+    format!(
+        "| `{}` | {} | `{}` | {} | {} | restart |\n",
+        setting.name,
+        setting.kind(),
+        setting.show(defaults),
+        setting.takes(),
+        setting.meaning
+    )
+}

@@ -1,0 +1,174 @@
+//! What was promised, what arrived, and whether the two agree.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use restante_model::QoS;
+
+use crate::message::Numbered;
+
+/// Findings written out; the rest is only counted.
+const SHOWN: usize = 20;
+
+/// What a publisher was promised.
+#[derive(Debug, Default)]
+pub(crate) struct Promised {
+    /// How many were sent: the numbers below this.
+    pub(crate) sent: u64,
+    /// Numbers with a PUBACK or PUBREC.
+    pub(crate) acknowledged: BTreeSet<u64>,
+    /// Numbers that were sent more than once.
+    pub(crate) sent_again: BTreeSet<u64>,
+    pub(crate) findings: Vec<String>,
+}
+
+/// What one subscriber has seen of one publisher.
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    /// Numbers seen, each with the connection on which it was first seen.
+    seen: std::collections::BTreeMap<u64, u64>,
+    /// Numbers that came more than once, and whether all within one connection.
+    repeats: Vec<(u64, Repeat)>,
+    highest: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    /// The first was on an earlier connection.
+    AfterReconnect,
+    /// Both on one connection.
+    SameConnection,
+}
+
+/// What one subscriber has seen.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) name: String,
+    pub(crate) qos: QoS,
+    streams: Vec<Stream>,
+    pub(crate) findings: Vec<String>,
+}
+
+impl Arrived {
+    pub(crate) fn new(name: String, qos: QoS, publishers: usize) -> Arrived {
+        Arrived {
+            name,
+            qos,
+            streams: vec![Stream::default(); publishers],
+            findings: Vec::new(),
+        }
+    }
+
+    /// A message was handed over on the `connection`-th connection.
+    pub(crate) fn take(&mut self, message: Numbered, connection: u64) {
+        let Some(stream) = self.streams.get_mut(message.publisher) else {
+            self.findings.push(format!(
+                "{}: from a publisher that is not there: {message:?}",
+                self.name
+            ));
+            return;
+        };
+        if let Some(first) = stream.seen.get(&message.number) {
+            let repeat = if *first == connection {
+                Repeat::SameConnection
+            } else {
+                Repeat::AfterReconnect
+            };
+            stream.repeats.push((message.number, repeat));
+            return;
+        }
+        if stream.highest.is_some_and(|highest| message.number < highest) {
+            self.findings.push(format!(
+                "{}: out of order: {message:?} came first after number {:?}",
+                self.name, stream.highest
+            ));
+        }
+        stream.highest = stream.highest.max(Some(message.number));
+        stream.seen.insert(message.number, connection);
+    }
+
+    /// Whether everything of the given numbers has arrived.
+    pub(crate) fn has_all(&self, publisher: usize, numbers: &BTreeSet<u64>) -> bool {
+        self.streams
+            .get(publisher)
+            .is_some_and(|stream| numbers.iter().all(|number| stream.seen.contains_key(number)))
+    }
+
+    /// Different messages that have arrived.
+    pub(crate) fn count(&self) -> usize {
+        self.streams.iter().map(|stream| stream.seen.len()).sum()
+    }
+}
+
+/// The result of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) kills: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) delivered: u64,
+    /// Copies at QoS 1 that a resend explains.
+    pub(crate) repeated: u64,
+    pub(crate) findings: Vec<String>,
+}
+
+impl Outcome {
+    pub(crate) fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Compares what one subscriber got with what publishers were promised.
+    pub(crate) fn judge(&mut self, promised: &[(QoS, Promised)], arrived: &Arrived) {
+        self.findings.extend(arrived.findings.iter().cloned());
+        for (publisher, (qos, promised)) in promised.iter().enumerate() {
+            let stream = &arrived.streams[publisher];
+            self.delivered += stream.seen.len() as u64;
+            for number in promised
+                .acknowledged
+                .iter()
+                .filter(|number| !stream.seen.contains_key(number))
+            {
+                let name = &arrived.name;
+                self.findings.push(format!(
+                    "{name}: lost: number {number} of publisher {publisher} was acknowledged"
+                ));
+            }
+            if let Some(number) = stream.seen.keys().find(|number| **number >= promised.sent) {
+                self.findings.push(format!(
+                    "{}: number {number} of publisher {publisher} was never sent",
+                    arrived.name
+                ));
+            }
+            let exactly_once = arrived.qos.min(*qos) == QoS::ExactlyOnce;
+            for (number, repeat) in &stream.repeats {
+                let explained = *repeat == Repeat::AfterReconnect || promised.sent_again.contains(number);
+                if exactly_once || !explained {
+                    self.findings.push(format!(
+                        "{}: doubled: number {number} of publisher {publisher}, {repeat:?}, QoS {:?}",
+                        arrived.name,
+                        arrived.qos.min(*qos)
+                    ));
+                } else {
+                    self.repeated += 1;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            formatter,
+            "{} kills, {} messages acknowledged, {} handed over, {} again at QoS 1, {} findings",
+            self.kills,
+            self.acknowledged,
+            self.delivered,
+            self.repeated,
+            self.findings.len()
+        )?;
+        for finding in self.findings.iter().take(SHOWN) {
+            writeln!(formatter, "  {finding}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! A numbered message.
+
+use restante_model::QoS;
+
+/// Bytes of a payload: publisher, number, and filler that follows from both.
+const BYTES: usize = 64;
+
+/// Who sent it, and the how-manieth it was: 0, 1, 2, …
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Numbered {
+    pub(crate) publisher: usize,
+    pub(crate) number: u64,
+}
+
+impl Numbered {
+    pub(crate) fn topic(publisher: usize) -> String {
+        format!("kill/{publisher}")
+    }
+
+    pub(crate) fn payload(self) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(BYTES);
+        payload.extend_from_slice(&(self.publisher as u64).to_be_bytes());
+        payload.extend_from_slice(&self.number.to_be_bytes());
+        let filler = self.number.wrapping_mul(0x0101_0101_0101_0101) ^ self.publisher as u64;
+        while payload.len() < BYTES {
+            payload.extend_from_slice(&filler.to_be_bytes());
+        }
+        payload
+    }
+
+    /// `None` for what was never sent like this.
+    pub(crate) fn read(topic: &str, payload: &[u8]) -> Option<Numbered> {
+        let word = |at: usize| Some(u64::from_be_bytes(payload.get(at..at + 8)?.try_into().ok()?));
+        let numbered = Numbered {
+            publisher: usize::try_from(word(0)?).ok()?,
+            number: word(8)?,
+        };
+        let whole = payload == numbered.payload() && topic == Numbered::topic(numbered.publisher);
+        whole.then_some(numbered)
+    }
+}
+
+/// The QoS that a publisher or subscriber of this number uses: 1 and 2 in turn.
+pub(crate) fn qos_of(index: usize) -> QoS {
+    if index.is_multiple_of(2) {
+        QoS::AtLeastOnce
+    } else {
+        QoS::ExactlyOnce
+    }
+}

@@ -1,0 +1,225 @@
+//! The real disk: a folder of files, locked against a second process.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, IoSlice, Write},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    contract::StoreError,
+    io::{Disk, DiskFile},
+};
+
+/// The file that is locked while a process has the folder.
+const LOCK: &str = "lock";
+
+/// Zeros are written in pieces of this size.
+const ZEROS: usize = 1 << 20;
+
+/// The most slices one `pwritev` takes (the system's `IOV_MAX`).
+const SLICES_MAX: usize = 1024;
+
+/// A folder on a real file system. The lock goes when this is dropped, also when the process is killed.
+#[derive(Debug)]
+pub struct FolderDisk {
+    path: PathBuf,
+    folder: File,
+    _lock: File,
+}
+
+impl FolderDisk {
+    /// Makes the folder if it is not there, and locks it.
+    pub fn open(path: &Path) -> Result<FolderDisk, StoreError> {
+        let failed = |action, source| StoreError::Io {
+            action,
+            path: path.display().to_string(),
+            source,
+        };
+        std::fs::create_dir_all(path).map_err(|source| failed("make the data folder", source))?;
+        FolderDisk::lock(path, true)
+    }
+
+    /// Locks a folder in which there is a store already; changes nothing.
+    pub fn open_existing(path: &Path) -> Result<FolderDisk, StoreError> {
+        FolderDisk::lock(path, false)
+    }
+
+    fn lock(path: &Path, create: bool) -> Result<FolderDisk, StoreError> {
+        let failed = |action, source| StoreError::Io {
+            action,
+            path: path.display().to_string(),
+            source,
+        };
+        let folder = File::open(path).map_err(|source| failed("open the data folder", source))?;
+        let lock = OpenOptions::new()
+            .create(create)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK))
+            .map_err(|source| failed("open the lock file of the data folder", source))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::InUse {
+                    path: path.display().to_string(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed("lock the data folder", source)),
+        }
+        Ok(FolderDisk {
+            path: path.into(),
+            folder,
+            _lock: lock,
+        })
+    }
+}
+
+impl Disk for FolderDisk {
+    fn create(&self, name: &str, len: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .open(self.path.join(name))?;
+        let zeros = vec![0; ZEROS.min(len as usize)];
+        let mut left = len;
+        while left > 0 {
+            let piece = left.min(ZEROS as u64) as usize;
+            file.write_all(&zeros[..piece])?;
+            left -= piece as u64;
+        }
+        Ok(Arc::new(FolderFile(file)))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path.join(name))?;
+        Ok(Arc::new(FolderFile(file)))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+                && name != LOCK
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        self.folder.sync_all()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let figures = rustix::fs::fstatvfs(&self.folder)?;
+        Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+    }
+}
+
+struct FolderFile(File);
+
+impl DiskFile for FolderFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buf, offset)
+    }
+
+    fn write_at(&self, mut offset: u64, bufs: &[IoSlice<'_>]) -> io::Result<()> {
+        let mut first = 0;
+        let mut done = 0;
+        while first < bufs.len() {
+            let written = if done == 0 {
+                let end = bufs.len().min(first + SLICES_MAX);
+                match rustix::io::pwritev(&self.0, &bufs[first..end], offset) {
+                    Ok(written) => written,
+                    Err(rustix::io::Errno::INTR) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            } else {
+                // The system took part of a slice only: the rest of that slice by itself.
+                self.0.write_all_at(&bufs[first][done..], offset)?;
+                bufs[first].len() - done
+            };
+            if written == 0 && bufs[first..].iter().any(|buf| !buf.is_empty()) {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            offset += written as u64;
+            done += written;
+            while first < bufs.len() && done >= bufs[first].len() {
+                done -= bufs[first].len();
+                first += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_opener_is_refused_until_the_first_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = FolderDisk::open(folder.path()).unwrap();
+        assert!(matches!(
+            FolderDisk::open(folder.path()),
+            Err(StoreError::InUse { .. })
+        ));
+        drop(first);
+        assert!(FolderDisk::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn files_hold_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = FolderDisk::open(folder.path()).unwrap();
+        let file = disk.create("a", (ZEROS + 5) as u64).unwrap();
+        assert_eq!(file.len().unwrap(), (ZEROS + 5) as u64);
+        assert!(disk.create("a", 1).is_err());
+        let many: Vec<Vec<u8>> = (0..SLICES_MAX + 10).map(|i| vec![i as u8; i % 7]).collect();
+        let slices: Vec<_> = many.iter().map(|bytes| IoSlice::new(bytes)).collect();
+        file.write_at(100, &slices).unwrap();
+        file.sync().unwrap();
+        let mut back = vec![0; many.concat().len()];
+        file.read_at(100, &mut back).unwrap();
+        assert_eq!(back, many.concat());
+        assert!(file.read_at((ZEROS + 4) as u64, &mut [0; 2]).is_err());
+        disk.rename("a", "b").unwrap();
+        disk.sync_folder().unwrap();
+        assert_eq!(disk.list().unwrap(), ["b"]);
+        assert_eq!(disk.open("b").unwrap().len().unwrap(), (ZEROS + 5) as u64);
+        disk.remove("b").unwrap();
+        assert!(disk.list().unwrap().is_empty());
+        assert!(disk.free_bytes().unwrap() > 0);
+    }
+}

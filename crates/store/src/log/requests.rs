@@ -1,0 +1,160 @@
+//! Questions to the store: they wait until what they ask about was applied, then for a reader thread.
+
+use std::collections::VecDeque;
+
+use parking_lot::{Condvar, Mutex};
+use restante_model::{Seq, SessionId};
+
+use crate::{
+    contract::{Done, Page, ReadRequest},
+    image::{SessionImage, StoredMessage},
+};
+
+/// A question and where its answer goes.
+pub(crate) enum Request {
+    Page(ReadRequest, Done<Page>),
+    Session(SessionId, Seq, Done<Option<SessionImage>>),
+    /// With what was durable when it was asked.
+    Bound(SessionId, Vec<Seq>, Seq, Done<Vec<Option<StoredMessage>>>),
+    Retained(String, Seq, Done<Vec<StoredMessage>>),
+}
+
+impl Request {
+    /// What must have been applied before.
+    fn at(&self) -> Seq {
+        match self {
+            Request::Page(request, _) => request.applied,
+            Request::Session(_, at, _) | Request::Retained(_, at, _) | Request::Bound(_, _, at, _) => *at,
+        }
+    }
+}
+
+/// All questions that are not answered yet: at most one per reader and session, by contract.
+pub(crate) struct Requests {
+    lists: Mutex<Lists>,
+    bell: Condvar,
+}
+
+struct Lists {
+    applied: Seq,
+    /// Wait for something to be applied.
+    early: Vec<Request>,
+    /// Wait for a thread.
+    ready: VecDeque<Request>,
+    /// Nothing more will be applied: nobody waits for it.
+    over: bool,
+    closed: bool,
+}
+
+impl Requests {
+    pub(crate) fn new(applied: Seq) -> Requests {
+        Requests {
+            lists: Mutex::new(Lists {
+                applied,
+                early: Vec::new(),
+                ready: VecDeque::new(),
+                over: false,
+                closed: false,
+            }),
+            bell: Condvar::new(),
+        }
+    }
+
+    /// Adds a question. After the store is closed it is dropped unanswered.
+    pub(crate) fn ask(&self, request: Request) {
+        let mut lists = self.lists.lock();
+        if lists.closed {
+            return;
+        }
+        if lists.over || request.at() <= lists.applied {
+            lists.ready.push_back(request);
+            drop(lists);
+            self.bell.notify_one();
+        } else {
+            lists.early.push(request);
+        }
+    }
+
+    /// Everything up to here is applied.
+    pub(crate) fn applied(&self, applied: Seq) {
+        let mut lists = self.lists.lock();
+        lists.applied = applied;
+        if lists.early.is_empty() {
+            return;
+        }
+        let ready: Vec<_> = lists
+            .early
+            .extract_if(.., |request| request.at() <= applied)
+            .collect();
+        self.release(lists, ready);
+    }
+
+    /// Nothing more will be applied: who waits for it is answered with what there is.
+    pub(crate) fn over(&self) {
+        let mut lists = self.lists.lock();
+        lists.over = true;
+        let ready = std::mem::take(&mut lists.early);
+        self.release(lists, ready);
+    }
+
+    fn release(&self, mut lists: parking_lot::MutexGuard<'_, Lists>, ready: Vec<Request>) {
+        if !ready.is_empty() {
+            lists.ready.extend(ready);
+            drop(lists);
+            self.bell.notify_all();
+        }
+    }
+
+    /// The next question; `None` when the store is closed.
+    pub(crate) fn next(&self) -> Option<Request> {
+        let mut lists = self.lists.lock();
+        loop {
+            if let Some(request) = lists.ready.pop_front() {
+                return Some(request);
+            }
+            if lists.closed {
+                return None;
+            }
+            self.bell.wait(&mut lists);
+        }
+    }
+
+    /// No more questions; what is ready is still answered.
+    pub(crate) fn close(&self) {
+        self.lists.lock().closed = true;
+        self.bell.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retained(at: u64) -> Request {
+        Request::Retained(at.to_string(), Seq(at), Box::new(|_| ()))
+    }
+
+    fn names(requests: &Requests, count: usize) -> Vec<String> {
+        let name = |request| match request {
+            Some(Request::Retained(name, ..)) => name,
+            _ => "?".into(),
+        };
+        (0..count).map(|_| name(requests.next())).collect()
+    }
+
+    #[test]
+    fn a_question_waits_until_what_it_is_about_was_applied() {
+        let requests = Requests::new(Seq(5));
+        requests.ask(retained(7));
+        requests.ask(retained(5));
+        assert_eq!(names(&requests, 1), ["5"]);
+        requests.ask(retained(9));
+        requests.applied(Seq(8));
+        assert_eq!(names(&requests, 1), ["7"]);
+        requests.over();
+        requests.ask(retained(10));
+        assert_eq!(names(&requests, 2), ["9", "10"]);
+        requests.close();
+        assert!(requests.next().is_none());
+    }
+}

@@ -1,0 +1,197 @@
+//! Segment files: made, begun, and taken back. A file's pages are written before it is used, because unwritten ones
+//! cost a journal entry at each sync (half the commit rate); so files are reused, and the next one is ready before
+//! it is needed.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    io::{self, IoSlice},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::io::{Disk, DiskFile};
+
+use super::{
+    block::{BLOCK_HEADER, FILE_HEADER, FileHeader, FileKind},
+    names::{FileId, spare_name},
+    segment::SegmentFile,
+};
+
+/// Where segments come from and go to.
+pub(crate) struct Supply {
+    pub(crate) boot: u32,
+    node: u64,
+    segment_bytes: u64,
+    spares_max: usize,
+    numbers: AtomicU32,
+    keys: AtomicU32,
+    state: Mutex<Stock>,
+    /// Rung when there is a next segment, or space.
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Stock {
+    /// Begun, empty, durable.
+    next: Option<Begun>,
+    /// Numbers in the names of spare files.
+    spares: Vec<u32>,
+}
+
+/// A segment file with a durable header and nothing else.
+pub(crate) struct Begun {
+    header: FileHeader,
+    file: Arc<dyn DiskFile>,
+    len: u64,
+}
+
+impl Supply {
+    /// `key` is the first key that no segment has.
+    pub(crate) fn new(
+        boot: u32,
+        node: u64,
+        segment_bytes: u64,
+        spares_max: usize,
+        spares: Vec<u32>,
+        key: u32,
+    ) -> Supply {
+        let number = spares.iter().max().map_or(1, |highest| highest + 1);
+        Supply {
+            boot,
+            node,
+            segment_bytes,
+            spares_max,
+            numbers: AtomicU32::new(number),
+            keys: AtomicU32::new(key),
+            state: Mutex::new(Stock { next: None, spares }),
+            bell: Condvar::new(),
+        }
+    }
+
+    /// A new file id.
+    pub(crate) fn file_id(&self) -> FileId {
+        FileId::new(self.boot, self.numbers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A new file header.
+    pub(crate) fn header(&self, kind: FileKind, sources: Vec<FileId>) -> FileHeader {
+        FileHeader {
+            kind,
+            id: self.file_id(),
+            salt: RandomState::new().hash_one(0),
+            node: self.node,
+            sources,
+        }
+    }
+
+    /// Whether the next segment is not ready yet.
+    pub(crate) fn wants_next(&self) -> bool {
+        self.state.lock().next.is_none()
+    }
+
+    /// Makes the next segment ready.
+    pub(crate) fn prepare(&self, disk: &dyn Disk) -> io::Result<()> {
+        if self.wants_next() {
+            let begun = self.begin(disk, self.segment_bytes)?;
+            self.state.lock().next.get_or_insert(begun);
+            self.bell.notify_all();
+        }
+        Ok(())
+    }
+
+    /// How many spare files there are.
+    pub(crate) fn spares(&self) -> usize {
+        self.state.lock().spares.len()
+    }
+
+    /// Makes one more spare file.
+    pub(crate) fn make_spare(&self, disk: &dyn Disk) -> io::Result<()> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let name = spare_name(number);
+        let made = disk
+            .create(&name, self.segment_bytes)
+            .and_then(|file| file.sync());
+        if let Err(error) = made {
+            let _ = disk.remove(&name);
+            return Err(error);
+        }
+        self.state.lock().spares.push(number);
+        Ok(())
+    }
+
+    /// The next segment, with room for `bytes` of blocks at least.
+    pub(crate) fn take(&self, disk: &dyn Disk, bytes: u64) -> io::Result<Arc<SegmentFile>> {
+        let needed = bytes + (FILE_HEADER + BLOCK_HEADER) as u64;
+        let ready = match needed <= self.segment_bytes {
+            true => self.state.lock().next.take(),
+            false => None,
+        };
+        let begun = match ready {
+            Some(begun) => begun,
+            None => self.begin(disk, needed.max(self.segment_bytes).next_multiple_of(4096))?,
+        };
+        Ok(Arc::new(SegmentFile {
+            key: self.keys.fetch_add(1, Ordering::Relaxed),
+            id: begun.header.id,
+            seed: begun.header.seed(),
+            node: begun.header.node,
+            file: begun.file,
+            len: begun.len,
+        }))
+    }
+
+    /// Waits until something was prepared or given back, or a while.
+    pub(crate) fn wait(&self, longest: std::time::Duration) {
+        let mut state = self.state.lock();
+        self.bell.wait_for(&mut state, longest);
+    }
+
+    /// Takes a segment file back. Its index file goes too.
+    pub(crate) fn give_back(&self, disk: &dyn Disk, id: FileId, len: u64) -> io::Result<()> {
+        let room = len == self.segment_bytes && self.spares() < self.spares_max;
+        if room {
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            disk.rename(&id.segment_name(), &spare_name(number))?;
+            self.state.lock().spares.push(number);
+        } else {
+            disk.remove(&id.segment_name())?;
+        }
+        self.bell.notify_all();
+        match disk.remove(&id.index_name()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins a segment: file, name and header are durable.
+    fn begin(&self, disk: &dyn Disk, len: u64) -> io::Result<Begun> {
+        let header = self.header(FileKind::Segment, Vec::new());
+        let name = header.id.segment_name();
+        let spare = match len == self.segment_bytes {
+            true => self.state.lock().spares.pop(),
+            false => None,
+        };
+        let file = match spare {
+            Some(number) => {
+                disk.rename(&spare_name(number), &name)?;
+                disk.open(&name)
+            }
+            None => disk.create(&name, len),
+        };
+        let begun = file.and_then(|file| {
+            file.write_at(0, &[IoSlice::new(&header.encode())])?;
+            file.sync()?;
+            disk.sync_folder()?;
+            Ok(Begun { header, file, len })
+        });
+        if begun.is_err() {
+            // What was made of it is of no use; what cannot be removed now is removed at the next start.
+            let _ = disk.remove(&name);
+        }
+        begun
+    }
+}
