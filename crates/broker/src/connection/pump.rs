@@ -19,7 +19,7 @@ use restante_store::{
 };
 
 use super::{
-    Connection, Response, State, Wait,
+    Connection, Response, State, Subscription, Wait,
     feed::{Next, Ringed},
 };
 use crate::{
@@ -351,6 +351,12 @@ impl Connection {
             };
             let view = MessageView::of_stored(&message);
             let (told, properties) = expiry_mark::split(view.properties);
+            identify_again(
+                &state.subscriptions,
+                seq,
+                text(view.topic),
+                &mut state.identifiers,
+            );
             let publish = PublishOut {
                 dup: true,
                 qos,
@@ -359,7 +365,7 @@ impl Connection {
                 packet_id: PacketId::new(packet_id),
                 topic_alias: None,
                 message_expiry: told.then(|| expiry_mark::remaining(view.deadline, reactor.now())),
-                subscription_ids: &[],
+                subscription_ids: &state.identifiers,
                 properties,
                 payload: view.payload,
             };
@@ -626,6 +632,33 @@ impl Connection {
         self.answer(reactor, state, wait, Response::Publish(packet.into()));
         true
     }
+}
+
+/// The identifiers of a message that is sent again [MQTT-3.3.4-3]. A binding does not say which subscriptions it was
+/// sent under: they are those that match and were there when it was published; where none was, those that match now (it
+/// was retained), and where only shared ones do, those (it was leased).
+fn identify_again(
+    subscriptions: &HashMap<Box<str>, Subscription>,
+    seq: Seq,
+    topic: &str,
+    identifiers: &mut Vec<u32>,
+) {
+    identifiers.clear();
+    let matching = |shared: bool| {
+        subscriptions
+            .values()
+            .filter(move |one| one.filter.share().is_some() == shared && one.filter.matches(topic))
+    };
+    let mut were_there = false;
+    for options in matching(false).filter_map(|one| one.epochs.covering(seq)) {
+        were_there = true;
+        identifiers.extend(options.identifier);
+    }
+    if were_there {
+        return;
+    }
+    let shared = matching(false).next().is_none();
+    identifiers.extend(matching(shared).filter_map(|one| one.epochs.current().identifier));
 }
 
 fn set_alias<'a>(publish: &mut PublishOut<'a>, aliases: &mut restante_session::OutAliases) {

@@ -9,6 +9,7 @@ use crate::house::{Backing, House};
 
 on_each_store! {
     k13_overlapping_filters_give_one_copy_at_the_highest_qos_with_all_identifiers
+    what_is_sent_again_carries_the_same_identifiers
     k14_a_message_is_owed_under_the_options_of_its_time
     k14_many_changes_while_everything_was_taken_lose_nothing
     k15_what_waited_ends_with_the_subscription_and_what_was_begun_is_completed
@@ -65,6 +66,45 @@ fn k13_overlapping_filters_give_one_copy_at_the_highest_qos_with_all_identifiers
         let expected: &[u32] = if payload == "present" { &[1, 2, 3] } else { &[2, 3] };
         assert_eq!(identifiers, expected);
     }
+}
+
+fn what_is_sent_again_carries_the_same_identifiers(backing: Backing) {
+    let house = House::open(backing, |_| {});
+    let with = |identifier| SubscriptionOptions {
+        identifier,
+        ..at(QoS::ExactlyOnce)
+    };
+    let mut client = house.client(&kept());
+    for (filter, identifier) in [
+        ("a/#", Some(1)),
+        ("a/b", Some(2)),
+        ("c", None),
+        ("$share/g/shared", Some(3)),
+    ] {
+        client.subscribe_with(&[(filter, with(identifier))]);
+    }
+    let mut publisher = house.publisher("p");
+    publisher.publish_acked("a/b", b"one");
+    publisher.publish_completed("a/b", b"two");
+    publisher.publish_completed("c", b"three");
+    publisher.publish_completed("shared", b"four");
+    let identify = |client: &mut Client| {
+        let told = (0..4).map(|_| {
+            let message = client.expect_publish();
+            let mut identifiers = message.subscription_ids.clone();
+            identifiers.sort_unstable();
+            (text(&message), identifiers)
+        });
+        told.collect::<Vec<_>>()
+    };
+    let first = identify(&mut client);
+    let expected: [(&str, &[u32]); 4] = [("one", &[1, 2]), ("two", &[1, 2]), ("three", &[]), ("four", &[3])];
+    for ((text, identifiers), (expected_text, expected)) in first.iter().zip(expected) {
+        assert_eq!((text.as_str(), identifiers.as_slice()), (expected_text, expected));
+    }
+    client.disconnect();
+    let mut client = house.client(&kept());
+    assert_eq!(identify(&mut client), first);
 }
 
 fn k14_a_message_is_owed_under_the_options_of_its_time(backing: Backing) {
