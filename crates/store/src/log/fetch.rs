@@ -17,6 +17,7 @@ use super::{
     segment::SegmentFile,
     shared::Shared,
     walk::Place,
+    warm::Looked,
 };
 
 /// Bytes between two messages that are read along rather than skipped: copying them costs about what one more call
@@ -46,17 +47,15 @@ pub(crate) fn fetch(
         .iter()
         .map(|piece| (piece.end - piece.start) as usize)
         .sum();
-    let mut bytes = vec![0; total];
-    let mut at = 0;
-    let mut unreadable = Vec::new();
+    let mut bytes = Vec::with_capacity(total);
+    let mut looked = Looked::default();
     for piece in &pieces {
-        let target = at..at + (piece.end - piece.start) as usize;
-        at = target.end;
-        let file = places.get(piece.place as usize).map(|place| &place.file().file);
-        let read = file.is_some_and(|file| file.read_at(u64::from(piece.start), &mut bytes[target]).is_ok());
-        if !read {
-            unreadable.push(piece.picked.clone());
+        let end = bytes.len() + (piece.end - piece.start) as usize;
+        if let Some(place) = places.get(piece.place as usize) {
+            read_piece(shared, &mut looked, place, piece, &mut bytes);
         }
+        // What could not be read is zeros, which are no record.
+        bytes.resize(end, 0);
     }
     let bytes = Bytes::from(bytes);
     let mut messages = Vec::with_capacity(picked.len());
@@ -68,18 +67,38 @@ pub(crate) fn fetch(
             let message = bytes
                 .get(from..from + one.entry.len as usize)
                 .zip(places.get(one.place as usize))
-                .and_then(|(record, place)| decode(shared, &one.entry, place, &mut blocks, &bytes, record));
+                .and_then(|(record, place)| decode(shared, &one.entry, place, &mut blocks, &bytes, record))
+                // One bad sector makes a whole piece unreadable, or what was kept of it is wrong: perhaps the disk
+                // still has this one.
+                .or_else(|| read_one(shared, one, places));
             messages.push(message.ok_or(NotKept::Damaged));
         }
         at += (piece.end - piece.start) as usize;
     }
-    for index in unreadable.into_iter().flatten() {
-        // One bad sector makes a whole piece unreadable: perhaps most of it can be read.
-        messages[index] = read_one(shared, &picked[index], places).ok_or(NotKept::Damaged);
-    }
     let damaged = messages.iter().filter(|message| message.is_err()).count();
     shared.counters.damaged(damaged as u64);
     messages
+}
+
+/// Appends the bytes of a piece, or fewer where the disk refuses.
+fn read_piece(shared: &Shared, looked: &mut Looked, place: &Place, piece: &Piece, bytes: &mut Vec<u8>) {
+    let (file, len) = (place.file(), (piece.end - piece.start) as usize);
+    // The open segment is still written to.
+    if matches!(place, Place::Sealed(_))
+        && let Some(kept) = shared.warm.look(looked, file, piece.start, len)
+    {
+        bytes.extend_from_slice(kept);
+        return;
+    }
+    let at = bytes.len();
+    bytes.resize(at + len, 0);
+    if file
+        .file
+        .read_at(u64::from(piece.start), &mut bytes[at..])
+        .is_err()
+    {
+        bytes.truncate(at);
+    }
 }
 
 /// Bytes of a segment that are read with one call.

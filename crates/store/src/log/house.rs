@@ -116,6 +116,7 @@ impl Housekeeper {
             // Time never runs backwards here, whatever the clock does (K29).
             tables.now = tables.now.max(now);
         }
+        shared.warm.cool();
         let mut sweep = std::mem::take(&mut self.sweep);
         sweep.tick(&shared, || self.prepare());
         self.sweep = sweep;

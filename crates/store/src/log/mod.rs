@@ -31,6 +31,7 @@ mod supply;
 mod sweep;
 mod tables;
 mod walk;
+mod warm;
 mod window;
 
 use std::{

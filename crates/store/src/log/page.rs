@@ -16,6 +16,12 @@ use super::{
 /// Spans that have a bit in [`Entry::spans`].
 const SPANS_IN_BITS: usize = 64;
 
+/// A page whose messages lie far apart ends early: many sessions that take their backlogs at once stay close together
+/// in the log then, and read it from [`super::warm`]. So many sequences it may reach across …
+const SPREAD_MAX: u64 = 16_384;
+/// … unless it has fewer messages than this.
+const SPREAD_MESSAGES_MIN: usize = 32;
+
 /// Reads the page.
 pub(crate) fn page(shared: &Shared, request: &ReadRequest) -> Page {
     let after = request.after;
@@ -51,7 +57,7 @@ pub(crate) fn page(shared: &Shared, request: &ReadRequest) -> Page {
         }
         let len = merge.next_len();
         let room = bytes + len <= request.bytes_max || merge.picked.is_empty();
-        if merge.picked.len() >= request.messages_max || !room {
+        if merge.picked.len() >= request.messages_max || !room || merge.is_spread(seq) {
             stop = Stop::Here;
             break;
         }
@@ -136,6 +142,12 @@ impl Merge {
             .get_mut(index)
             .and_then(Walk::peek)
             .map_or(0, |entry| entry.len as usize)
+    }
+
+    /// Whether the page would reach too far with this message.
+    fn is_spread(&self, seq: Seq) -> bool {
+        let first = self.picked.first().map_or(seq, |picked| picked.entry.seq);
+        self.picked.len() >= SPREAD_MESSAGES_MIN && seq.0 - first.0 > SPREAD_MAX
     }
 
     /// Leaves the next message out.

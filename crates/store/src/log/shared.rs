@@ -24,6 +24,7 @@ use super::{
     settings::LogSettings,
     supply::Supply,
     tables::Tables,
+    warm::Warm,
 };
 
 /// Buffers of committed batches kept for the next ones.
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) committed_bell: Condvar,
     pub(crate) tables: RwLock<Tables>,
     pub(crate) requests: Requests,
+    pub(crate) warm: Warm,
     pub(crate) supply: Supply,
     pub(crate) house: Mutex<House>,
     pub(crate) house_bell: Condvar,
@@ -150,6 +152,7 @@ impl Shared {
         let durable = tables.applied;
         Shared {
             requests: Requests::new(durable),
+            warm: Warm::default(),
             settings,
             disk,
             node,
