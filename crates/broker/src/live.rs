@@ -110,6 +110,15 @@ pub(crate) struct LiveEntry {
     pub(crate) chosen: Vec<Chosen>,
 }
 
+impl LiveEntry {
+    /// How many clients of one runtime get it.
+    pub(crate) fn receivers_on(&self, runtime: u16) -> usize {
+        let chosen = self.chosen.iter();
+        let chosen = chosen.filter(|chosen| chosen.address.runtime == runtime);
+        self.matches.targets_of(runtime).len() + chosen.count()
+    }
+}
+
 /// The member of a shared group that was chosen for one message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chosen {

@@ -32,6 +32,9 @@ const TOPICS_CACHED_MAX: usize = 65_536;
 /// Bytes read from a socket at a time; one buffer for all connections of the runtime.
 pub(crate) const READ_BYTES: usize = 64 << 10;
 
+/// Messages handed over before the store is told to write the turn they came with.
+const RECEIVERS_FIRST_MAX: usize = 32;
+
 /// The state of one runtime.
 pub(crate) struct Reactor {
     pub(crate) shared: Arc<Shared>,
@@ -172,6 +175,30 @@ impl Reactor {
 
     /// Submits the turn. Never blocks.
     pub(crate) fn flush(&self) {
+        self.submit_turn();
+        self.shared.store.rouse();
+    }
+
+    /// Submits the turn and hands over what of it is for clients here; answers newcomers, as [`Reactor::progress`] does.
+    /// The receivers come before the disk, which would take a core from them for its next piece of work; but not if
+    /// they are so many that those who wait for the disk would notice.
+    pub(crate) fn end_turn(self: &Rc<Self>) -> Vec<std::net::TcpStream> {
+        let few = {
+            let turn = self.turn.borrow();
+            let here = turn.live.iter().map(|entry| entry.receivers_on(self.index));
+            (1..=RECEIVERS_FIRST_MAX).contains(&here.sum())
+        };
+        if !few {
+            self.flush();
+            return Vec::new();
+        }
+        self.submit_turn();
+        let newcomers = self.progress();
+        self.shared.store.rouse();
+        newcomers
+    }
+
+    fn submit_turn(&self) {
         let mut turn = self.turn.borrow_mut();
         turn.planning = false;
         if turn.batch.is_empty() {

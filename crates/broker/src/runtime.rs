@@ -81,13 +81,14 @@ async fn stopped(reactor: &Rc<Reactor>) -> bool {
     true
 }
 
-/// Submits the turn when all connections that were ready have had their say.
+/// Ends the turn when all connections that were ready have had their say: who is woken stands at the end of the queue of
+/// ready tasks.
 async fn flusher(reactor: Rc<Reactor>) {
     loop {
         reactor.flush_due.notified().await;
-        // To the end of the queue of ready tasks: one batch per turn.
-        tokio::task::yield_now().await;
-        reactor.flush();
+        for newcomer in reactor.end_turn() {
+            welcome(&reactor, newcomer);
+        }
     }
 }
 

@@ -130,10 +130,12 @@ impl Shared {
     pub(crate) fn submit_changes(&self, batch: Batch) {
         if !batch.is_empty() {
             self.submit(batch, Vec::new());
+            self.store.rouse();
         }
     }
 
-    /// Gives a turn its sequences and hands its live messages to the runtimes they concern, in one order for all.
+    /// Gives a turn its sequences and hands its live messages to the runtimes they concern, in one order for all. The
+    /// store is to be roused after this.
     pub(crate) fn submit(&self, batch: Batch, live: Vec<LiveEntry>) -> Span {
         let bytes = live.iter().map(|entry| entry.message.cost()).sum();
         let runtimes = live.iter().fold(0, |set, entry| {
@@ -144,7 +146,7 @@ impl Shared {
             set | chosen | entry.matches.runtimes()
         });
         let mut last = self.order.lock();
-        let span = self.store.submit(batch);
+        let span = self.store.submit_quietly(batch);
         *last = span.last;
         if runtimes != 0 {
             let batch = Arc::new(LiveBatch {

@@ -34,6 +34,15 @@ pub trait Store: Send + Sync + 'static {
     /// the batch is dropped and `durable` never reaches it.
     fn submit(&self, batch: Batch) -> Span;
 
+    /// As [`Store::submit`], but who sleeps is not woken for it: the caller has something more urgent to do first, and
+    /// calls [`Store::rouse`] soon after.
+    fn submit_quietly(&self, batch: Batch) -> Span {
+        self.submit(batch)
+    }
+
+    /// Wakes whoever writes what was submitted quietly. Cheap when there is nothing to wake.
+    fn rouse(&self) {}
+
     /// Everything up to this sequence is as durable as `sync` says. One atomic load.
     fn durable(&self) -> Seq;
 

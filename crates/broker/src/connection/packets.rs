@@ -1,6 +1,10 @@
 //! What the client sends, packet by packet.
 
-use std::{rc::Rc, sync::atomic::Ordering::Relaxed};
+use std::{
+    io::{self, Read},
+    rc::Rc,
+    sync::atomic::Ordering::Relaxed,
+};
 
 use restante_codec::{
     DecodeLimits, Decoded, decode,
@@ -9,6 +13,8 @@ use restante_codec::{
 use restante_model::{NotKept, QoS};
 use restante_session::{Answer, ReleaseOutcome, Violation};
 use restante_store::change::Change;
+use socket2::SockRef;
+use tokio::{io::Interest, net::TcpStream};
 
 use super::{Closing, Connection, Response, Wait};
 use crate::{
@@ -26,7 +32,7 @@ impl Connection {
         let gather = partial.len() > READ_BYTES / 2;
         let carried = if gather { 0 } else { partial.len() };
         scratch[..carried].copy_from_slice(&partial[..carried]);
-        let count = match self.stream.try_read(&mut scratch[carried..]) {
+        let count = match read_once(&self.stream, &mut scratch[carried..]) {
             Ok(0) => return Err(Closing::Lost),
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -212,4 +218,19 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Reads once. When that leaves room in the buffer the socket is empty, and no second call has to find out.
+fn read_once(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut short = None;
+    let read = stream.try_io(Interest::READABLE, || {
+        let count = (&*SockRef::from(stream)).read(buffer)?;
+        if count > 0 && count < buffer.len() {
+            short = Some(count);
+            // So that the next wait is for what comes after this.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(count)
+    });
+    short.map_or(read, Ok)
 }

@@ -220,7 +220,17 @@ impl Store for LogStore {
     }
 
     fn submit(&self, batch: Batch) -> Span {
+        let span = self.shared.submit(batch);
+        self.shared.rouse();
+        span
+    }
+
+    fn submit_quietly(&self, batch: Batch) -> Span {
         self.shared.submit(batch)
+    }
+
+    fn rouse(&self) {
+        self.shared.rouse();
     }
 
     fn durable(&self) -> Seq {

@@ -187,7 +187,7 @@ impl Shared {
         }
     }
 
-    /// Gives a batch its place and hands it to the committer.
+    /// Gives a batch its place and leaves it for the committer, who may have to be roused.
     pub(crate) fn submit(&self, batch: Batch) -> Span {
         let mut pending = self.pending.lock();
         let first = pending.next;
@@ -215,12 +215,17 @@ impl Shared {
             time,
             batch,
         });
-        let asleep = std::mem::take(&mut pending.asleep);
+        span
+    }
+
+    /// Wakes the committer if it sleeps beside something that was submitted.
+    pub(crate) fn rouse(&self) {
+        let mut pending = self.pending.lock();
+        let sleeps = !pending.batches.is_empty() && std::mem::take(&mut pending.asleep);
         drop(pending);
-        if asleep {
+        if sleeps {
             self.pending_bell.notify_one();
         }
-        span
     }
 
     /// An empty batch with the memory of an old one.
