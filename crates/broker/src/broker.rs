@@ -22,6 +22,7 @@ use restante_store::{
 use crate::{
     clock::Clock,
     connection::GROUP_VERSION,
+    directory::Directory,
     figures::BrokerFigures,
     runtime,
     settings::{SessionSettings, Settings},
@@ -207,7 +208,7 @@ fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) {
     let mut groups = Vec::new();
     let mut ended = Vec::new();
     let mut read = hashbrown::HashSet::new();
-    let mut absent = 0;
+    let mut absent = Vec::new();
     recovered.sessions(&mut |image| {
         if image.version == GROUP_VERSION {
             groups.extend(restore_group(shared, image));
@@ -236,18 +237,16 @@ fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) {
             return;
         }
         restore_readers(shared, image, &mut read);
-        absent += 1;
         let until = if image.expiry == 0 {
             UnixMillis(now.0 + 1)
         } else {
             expires
         };
-        shared
-            .directory
-            .lock()
-            .restore(&image.client_id, image.session, until);
+        absent.push((Box::from(&*image.client_id), image.session, until));
     });
-    shared.counters.sessions_absent.store(absent, Ordering::Relaxed);
+    let count = absent.len() as u64;
+    shared.counters.sessions_absent.store(count, Ordering::Relaxed);
+    *shared.directory.lock() = Directory::of_absent(absent);
     for session in ended {
         batch.change(&Change::SessionEnded { session });
     }
@@ -267,9 +266,7 @@ fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) {
             shared.change_router(|router| router.forget_queue(&filter));
         }
     }
-    if !batch.is_empty() {
-        shared.submit(batch, Vec::new());
-    }
+    shared.submit_changes(batch);
 }
 
 fn restore_readers(shared: &Shared, image: &SessionImage, read: &mut hashbrown::HashSet<QueueId>) {

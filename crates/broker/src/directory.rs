@@ -4,17 +4,18 @@
 //! what it has to write, releases, and only then does the newcomer go on: an older connection can write nothing more
 //! for a session it lost.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use restante_model::{SessionId, UnixMillis};
+use slab::Slab;
 use tokio::sync::oneshot;
 
 use crate::router::Address;
 
 /// What is known of one client id. Small: there are millions, nearly all of absent sessions.
-#[derive(Default)]
 struct Entry {
+    client_id: Box<str>,
     /// 0 = none; sessions are numbered from 1.
     session: u64,
     /// When the session ends if nobody comes; meaningless while owned.
@@ -33,18 +34,20 @@ impl Entry {
     fn session(&self) -> Option<SessionId> {
         (self.session != 0).then_some(SessionId(self.session))
     }
-
-    fn set_session(&mut self, session: Option<SessionId>) {
-        self.session = session.map_or(0, |session| session.0);
-    }
 }
+
+/// Place of an entry.
+type Slot = u32;
 
 /// All client ids.
 #[derive(Default)]
 pub(crate) struct Directory {
-    entries: HashMap<Arc<str>, Entry>,
+    entries: Slab<Entry>,
+    /// The entries by client id.
+    names: HashTable<Slot>,
+    hasher: DefaultHashBuilder,
     /// Sessions without an owner that expire some day, soonest first.
-    due: BTreeMap<(UnixMillis, SessionId), Arc<str>>,
+    due: BTreeSet<(UnixMillis, Slot)>,
     persistent: usize,
 }
 
@@ -67,9 +70,35 @@ pub(crate) enum Leaving {
 }
 
 impl Directory {
+    /// Puts back the absent sessions that the store remembers, of different clients.
+    pub(crate) fn of_absent(sessions: Vec<(Box<str>, SessionId, UnixMillis)>) -> Directory {
+        let mut directory = Directory {
+            entries: Slab::with_capacity(sessions.len()),
+            persistent: sessions.len(),
+            ..Directory::default()
+        };
+        let mut due = Vec::with_capacity(sessions.len());
+        for (client_id, session, expires) in sessions {
+            let slot = directory.insert(client_id);
+            let entry = &mut directory.entries[slot as usize];
+            entry.session = session.0;
+            entry.expires = expires;
+            if expires != UnixMillis::NEVER {
+                due.push((expires, slot));
+            }
+        }
+        // All at once, because a tree that is filled in order is half empty.
+        directory.due = due.into_iter().collect();
+        directory
+    }
+
     /// Takes an id.
-    pub(crate) fn claim(&mut self, client_id: &Arc<str>, who: Address) -> Claim {
-        let entry = self.entries.entry(client_id.clone()).or_default();
+    pub(crate) fn claim(&mut self, client_id: &str, who: Address) -> Claim {
+        let slot = match self.find(client_id) {
+            Some(slot) => slot,
+            None => self.insert(client_id.into()),
+        };
+        let entry = &mut self.entries[slot as usize];
         if let Some(owned) = &mut entry.owned {
             if owned.owner == who {
                 return Claim::Granted(entry.session());
@@ -80,26 +109,26 @@ impl Directory {
         }
         let waiting = Vec::new();
         entry.owned = Some(Box::new(Owned { owner: who, waiting }));
-        if let Some(session) = entry.session() {
-            self.due.remove(&(entry.expires, session));
-        }
+        self.due.remove(&(entry.expires, slot));
         Claim::Granted(entry.session())
     }
 
     /// The owner has (or no longer has) a session under this id.
     pub(crate) fn set_session(&mut self, client_id: &str, session: Option<SessionId>) {
-        if let Some(entry) = self.entries.get_mut(client_id) {
+        if let Some(slot) = self.find(client_id) {
+            let entry = &mut self.entries[slot as usize];
             self.persistent += usize::from(session.is_some());
             self.persistent -= usize::from(entry.session != 0);
-            entry.set_session(session);
+            entry.session = session.map_or(0, |session| session.0);
         }
     }
 
     /// The owner leaves. What it wrote last must have been submitted before.
-    pub(crate) fn release(&mut self, client_id: &Arc<str>, who: Address, leaving: Leaving) {
-        let Some(entry) = self.entries.get_mut(client_id) else {
+    pub(crate) fn release(&mut self, client_id: &str, who: Address, leaving: Leaving) {
+        let Some(slot) = self.find(client_id) else {
             return;
         };
+        let entry = &mut self.entries[slot as usize];
         let Some(owned) = entry.owned.take_if(|owned| owned.owner == who) else {
             return;
         };
@@ -114,34 +143,15 @@ impl Directory {
         };
         self.persistent -= usize::from(entry.session != 0);
         match leaving {
-            Leaving::Gone | Leaving::AsBefore => {
-                self.entries.remove(client_id);
-            }
+            Leaving::Gone | Leaving::AsBefore => self.remove(slot),
             Leaving::Absent(session, until) => {
                 self.persistent += 1;
-                entry.set_session(Some(session));
+                entry.session = session.0;
                 entry.expires = until;
-                self.will_expire(client_id.clone(), session, until);
+                if until != UnixMillis::NEVER {
+                    self.due.insert((until, slot));
+                }
             }
-        }
-    }
-
-    /// Puts back an absent session that the store remembers.
-    pub(crate) fn restore(&mut self, client_id: &str, session: SessionId, expires: UnixMillis) {
-        self.persistent += 1;
-        let entry = Entry {
-            session: session.0,
-            expires,
-            owned: None,
-        };
-        let client_id: Arc<str> = client_id.into();
-        self.entries.insert(client_id.clone(), entry);
-        self.will_expire(client_id, session, expires);
-    }
-
-    fn will_expire(&mut self, client_id: Arc<str>, session: SessionId, at: UnixMillis) {
-        if at != UnixMillis::NEVER {
-            self.due.insert((at, session), client_id);
         }
     }
 
@@ -160,17 +170,43 @@ impl Directory {
     ) -> Vec<(Arc<str>, SessionId)> {
         let mut ended = Vec::new();
         while ended.len() < slice
-            && let Some(first) = self.due.first_entry()
-            && first.key().0 <= now
+            && let Some(&(at, slot)) = self.due.first()
+            && at <= now
         {
-            let ((_, session), client_id) = first.remove_entry();
-            if let Some(entry) = self.entries.get_mut(&client_id) {
-                let waiting = Vec::new();
-                entry.owned = Some(Box::new(Owned { owner: who, waiting }));
-                ended.push((client_id, session));
-            }
+            self.due.pop_first();
+            let entry = &mut self.entries[slot as usize];
+            let waiting = Vec::new();
+            entry.owned = Some(Box::new(Owned { owner: who, waiting }));
+            ended.push((Arc::from(&*entry.client_id), SessionId(entry.session)));
         }
         ended
+    }
+
+    fn find(&self, client_id: &str) -> Option<Slot> {
+        let is_it = |&slot: &Slot| *self.entries[slot as usize].client_id == *client_id;
+        self.names.find(self.hasher.hash_one(client_id), is_it).copied()
+    }
+
+    fn insert(&mut self, client_id: Box<str>) -> Slot {
+        let hash = self.hasher.hash_one(&*client_id);
+        let slot = self.entries.insert(Entry {
+            client_id,
+            session: 0,
+            expires: UnixMillis::NEVER,
+            owned: None,
+        }) as Slot;
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash_of = |&slot: &Slot| hasher.hash_one(&*entries[slot as usize].client_id);
+        self.names.insert_unique(hash, slot, hash_of);
+        slot
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        let entry = self.entries.remove(slot as usize);
+        let hash = self.hasher.hash_one(&*entry.client_id);
+        if let Ok(found) = self.names.find_entry(hash, |&known| known == slot) {
+            found.remove();
+        }
     }
 }
 
@@ -215,18 +251,33 @@ mod tests {
         ));
         directory.release(&id, ME, Leaving::Gone);
         assert_eq!((directory.persistent(), directory.entries.len()), (0, 0));
+        assert!(directory.names.is_empty() && directory.due.is_empty());
+    }
+
+    #[test]
+    fn clients_are_told_apart_while_they_come_and_go() {
+        let mut directory = Directory::default();
+        let name = |n: u64| format!("client-{n}");
+        for n in 0..1_000 {
+            directory.claim(&name(n), ME);
+            let leaving = match n % 3 {
+                0 => Leaving::Gone,
+                _ => Leaving::Absent(SessionId(n + 1), UnixMillis(n)),
+            };
+            directory.release(&name(n), ME, leaving);
+        }
+        for n in 0..1_000 {
+            let expected = (n % 3 > 0).then_some(SessionId(n + 1));
+            assert!(matches!(directory.claim(&name(n), ME), Claim::Granted(found) if found == expected));
+        }
+        assert_eq!((directory.persistent(), directory.due.len()), (666, 0));
     }
 
     #[test]
     fn k16_expired_sessions_are_claimed_in_slices() {
-        let mut directory = Directory::default();
-        for n in 0..10 {
-            directory.restore(
-                &format!("c{n}"),
-                SessionId(n),
-                UnixMillis(if n < 7 { 5 } else { 500 }),
-            );
-        }
+        let due = |n: u64| UnixMillis(if n < 7 { 5 } else { 500 });
+        let absent = |n| (format!("c{n}").into(), SessionId(n + 1), due(n));
+        let mut directory = Directory::of_absent((0..10).map(absent).collect());
         let mut ended = Vec::new();
         for _ in 0..4 {
             let slice = directory.expired(UnixMillis(10), 2, ME);
@@ -240,11 +291,12 @@ mod tests {
 
     #[test]
     fn k16_only_who_is_away_expires() {
-        let mut directory = Directory::default();
         let (back, gone): (Arc<str>, Arc<str>) = ("back".into(), "gone".into());
-        directory.restore(&back, SessionId(1), UnixMillis(5));
-        directory.restore(&gone, SessionId(2), UnixMillis(6));
-        directory.restore("for ever", SessionId(3), UnixMillis::NEVER);
+        let mut directory = Directory::of_absent(vec![
+            ("back".into(), SessionId(1), UnixMillis(5)),
+            ("gone".into(), SessionId(2), UnixMillis(6)),
+            ("for ever".into(), SessionId(3), UnixMillis::NEVER),
+        ]);
         assert!(matches!(
             directory.claim(&back, YOU),
             Claim::Granted(Some(SessionId(1)))

@@ -84,24 +84,21 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn add(&mut self, entry: &Entry) {
-        self.matches.queues.extend(entry.queue);
-        if let Some(group) = &entry.group {
+        self.matches.queues.extend(entry.queue());
+        if let Some(group) = entry.group() {
             // Who is absent from a group matters only when everybody is.
             self.matches.groups.push(GroupMatch {
                 group: group.clone(),
-                has_queue: entry.queue.is_some(),
+                has_queue: entry.queue().is_some(),
             });
             return;
         }
-        let present = entry
-            .receivers
-            .iter()
-            .filter(|receiver| receiver.persistent)
-            .count() as u32;
+        let receivers = entry.receivers();
+        let present = receivers.iter().filter(|receiver| receiver.persistent).count() as u32;
         self.matches.absent += u32::from(entry.readers > present);
         self.matches
             .targets
-            .extend(entry.receivers.iter().map(|receiver| Target {
+            .extend(receivers.iter().map(|receiver| Target {
                 address: receiver.address,
                 options: vec![receiver.options],
             }));

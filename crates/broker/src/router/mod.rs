@@ -34,15 +34,47 @@ pub(crate) struct Receiver {
     pub(crate) persistent: bool,
 }
 
-/// One filter.
+/// One filter. Small: there are millions, nearly all of absent sessions.
 struct Entry {
     filter: Filter,
-    /// The queue that messages of this filter enter; exists while `readers > 0`.
-    queue: Option<QueueId>,
+    /// The queue that messages of this filter enter; exists while `readers > 0`. 0 = none; queues are numbered from 1.
+    queue: u64,
     /// Persistent sessions that read the queue, absent and present.
     readers: u32,
+    /// `None` where there is neither a present receiver nor a group.
+    present: Option<Box<Present>>,
+}
+
+/// Who is here for a filter.
+#[derive(Default)]
+struct Present {
     receivers: Vec<Receiver>,
     group: Option<Arc<Group>>,
+}
+
+impl Entry {
+    fn queue(&self) -> Option<QueueId> {
+        (self.queue != 0).then_some(QueueId(self.queue))
+    }
+
+    fn receivers(&self) -> &[Receiver] {
+        self.present.as_ref().map_or(&[], |present| &present.receivers)
+    }
+
+    fn group(&self) -> Option<&Arc<Group>> {
+        self.present.as_ref()?.group.as_ref()
+    }
+
+    fn present(&mut self) -> &mut Present {
+        self.present.get_or_insert_default()
+    }
+
+    /// Forgets the group.
+    fn drop_group(&mut self) {
+        if let Some(present) = &mut self.present {
+            present.group = None;
+        }
+    }
 }
 
 /// All filters.
@@ -74,14 +106,13 @@ impl Router {
     /// Adds a present receiver's subscription, or replaces its options.
     pub(crate) fn attach(&mut self, filter: &Filter, receiver: Receiver) {
         self.generation += 1;
-        let entry = self.entry(filter);
-        match entry
-            .receivers
+        let receivers = &mut self.entry(filter).present().receivers;
+        match receivers
             .iter_mut()
             .find(|known| known.address == receiver.address)
         {
             Some(known) => *known = receiver,
-            None => entry.receivers.push(receiver),
+            None => receivers.push(receiver),
         }
     }
 
@@ -89,9 +120,9 @@ impl Router {
     pub(crate) fn detach(&mut self, filter: &Filter, address: Address) {
         self.generation += 1;
         if let Some(id) = self.find(filter) {
-            self.entries[id]
-                .receivers
-                .retain(|known| known.address != address);
+            if let Some(present) = &mut self.entries[id].present {
+                present.receivers.retain(|known| known.address != address);
+            }
             self.drop_if_unused(id);
         }
     }
@@ -101,11 +132,11 @@ impl Router {
         self.generation += 1;
         let entry = self.entry(filter);
         entry.readers += 1;
-        match entry.queue {
+        match entry.queue() {
             Some(queue) => Reader::Joined(queue),
             None => {
                 let queue = fresh();
-                entry.queue = Some(queue);
+                entry.queue = queue.0;
                 Reader::Opened(queue)
             }
         }
@@ -116,7 +147,7 @@ impl Router {
         self.generation += 1;
         let entry = self.entry(filter);
         entry.readers += 1;
-        entry.queue = Some(queue);
+        entry.queue = queue.0;
     }
 
     /// Puts back a reader of a shared group's queue, which the group's own record names.
@@ -127,7 +158,7 @@ impl Router {
 
     /// Puts back the queue of a shared group.
     pub(crate) fn restore_group(&mut self, filter: &Filter, queue: QueueId) -> Arc<Group> {
-        self.entry(filter).queue = Some(queue);
+        self.entry(filter).queue = queue.0;
         self.group(filter)
     }
 
@@ -140,8 +171,8 @@ impl Router {
     pub(crate) fn forget_queue(&mut self, filter: &Filter) {
         self.generation += 1;
         if let Some(id) = self.find(filter) {
-            self.entries[id].queue = None;
-            self.entries[id].group = None;
+            self.entries[id].queue = 0;
+            self.entries[id].drop_group();
             self.drop_if_unused(id);
         }
     }
@@ -152,11 +183,10 @@ impl Router {
         let id = self.find(filter)?;
         let entry = &mut self.entries[id];
         entry.readers = entry.readers.saturating_sub(1);
-        let closed = if entry.readers == 0 {
-            entry.queue.take()
-        } else {
-            None
-        };
+        let closed = entry.queue().filter(|_| entry.readers == 0);
+        if closed.is_some() {
+            entry.queue = 0;
+        }
         self.drop_if_unused(id);
         closed
     }
@@ -164,8 +194,8 @@ impl Router {
     /// The shared group of a `$share` filter, made if need be.
     pub(crate) fn group(&mut self, filter: &Filter) -> Arc<Group> {
         self.generation += 1;
-        let entry = self.entry(filter);
-        entry
+        let present = self.entry(filter).present();
+        present
             .group
             .get_or_insert_with(|| Arc::new(Group::new(filter.clone())))
             .clone()
@@ -175,9 +205,9 @@ impl Router {
     /// is forgotten with it.
     pub(crate) fn drop_group_if_unused(&mut self, filter: &Filter) {
         let Some(id) = self.find(filter) else { return };
-        let group = &mut self.entries[id].group;
-        if group.as_ref().is_some_and(|group| group.is_unused()) {
-            *group = None;
+        let entry = &mut self.entries[id];
+        if entry.group().is_some_and(|group| group.is_unused()) {
+            entry.drop_group();
             self.generation += 1;
             self.drop_if_unused(id);
         }
@@ -222,10 +252,9 @@ impl Router {
     fn insert(&mut self, filter: &Filter) -> usize {
         let entry = Entry {
             filter: filter.clone(),
-            queue: None,
+            queue: 0,
             readers: 0,
-            receivers: Vec::new(),
-            group: None,
+            present: None,
         };
         let id = self.entries.insert(entry);
         if filter.has_wildcard() {
@@ -240,8 +269,12 @@ impl Router {
     }
 
     fn drop_if_unused(&mut self, id: usize) {
-        let entry = &self.entries[id];
-        if entry.readers > 0 || !entry.receivers.is_empty() || entry.group.is_some() {
+        let entry = &mut self.entries[id];
+        if !entry.receivers().is_empty() || entry.group().is_some() {
+            return;
+        }
+        entry.present = None;
+        if entry.readers > 0 {
             return;
         }
         let entry = self.entries.remove(id);
@@ -324,6 +357,16 @@ mod tests {
         assert!(router.matches("a/b").is_empty());
         assert!(router.entries.is_empty() && router.exact.is_empty());
         assert_eq!(router.wild.nodes(), 1);
+    }
+
+    #[test]
+    fn a_filter_of_an_absent_session_is_small() {
+        assert!(size_of::<Entry>() <= 48);
+        let mut router = Router::default();
+        router.add_reader(&filter("a"), || QueueId(1));
+        router.attach(&filter("a"), receiver(2));
+        router.detach(&filter("a"), receiver(2).address);
+        assert!(router.entries.iter().all(|(_, entry)| entry.present.is_none()));
     }
 
     #[test]
