@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::BenchError;
 use crate::histogram::Histogram;
+use crate::layout::Layout;
 use crate::link::{Reactor, Target};
 use crate::progress::Progress;
 use crate::report::Verification;
@@ -19,8 +20,43 @@ pub(crate) struct Drain {
     pub(crate) at_once: u32,
     /// When nothing at all has come for so long, what is missing is lost.
     pub(crate) quiet: Duration,
+    /// How many of the sessions return, drawn by the number of the run, in no order; 0: all, one after another.
+    pub(crate) sample: u32,
     /// Whether sessions take a second look, and for how long each stays for it.
     pub(crate) again: Option<Duration>,
+}
+
+impl Drain {
+    /// Who returns, in which order.
+    fn returning(&self, layout: &Layout) -> VecDeque<u32> {
+        let all = 0..layout.sessions;
+        if self.sample == 0 {
+            return all.collect();
+        }
+        let mut drawn: Vec<u32> = all.collect();
+        drawn.sort_unstable_by_key(|&session| scattered(u64::from(layout.run) << 32 | u64::from(session)));
+        drawn.truncate(self.sample as usize);
+        drawn.into()
+    }
+
+    /// Messages that those who return must receive.
+    pub(crate) fn deliveries(&self, layout: &Layout) -> u64 {
+        match self.sample {
+            0 => layout.deliveries(),
+            _ => self
+                .returning(layout)
+                .iter()
+                .map(|&session| layout.count_of_topic(layout.topic_of_session(session)))
+                .sum(),
+        }
+    }
+}
+
+/// Spreads numbers over all 64 bits, each to another (the finaliser of splitmix64).
+fn scattered(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }
 
 /// What draining showed.
@@ -98,7 +134,7 @@ impl<'a> Wave<'a> {
             progress,
             reactor: Reactor::new()?,
             slots: Vec::new(),
-            waiting: (0..expected.layout.sessions).collect(),
+            waiting: drain.returning(&expected.layout),
             present: 0,
             found: Verification::default(),
             last_message: clock.nanos(),
@@ -253,5 +289,35 @@ impl<'a> Wave<'a> {
                 return Ok(publishes);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_drawn_without_repeats_and_counted() {
+        let layout = Layout {
+            run: 7,
+            publishers: 3,
+            topics: 40,
+            sessions: 50,
+            messages: 1_000,
+            size: 64,
+        };
+        let drain = |sample| Drain {
+            at_once: 1,
+            quiet: Duration::ZERO,
+            sample,
+            again: None,
+        };
+        let mut drawn: Vec<u32> = drain(20).returning(&layout).into();
+        assert_ne!(drawn, (0..20).collect::<Vec<_>>());
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert!(drawn.len() == 20 && drawn.iter().all(|&session| session < 50));
+        assert_eq!(drain(50).deliveries(&layout), layout.deliveries());
+        assert_eq!(drain(0).returning(&layout), (0..50).collect::<VecDeque<_>>());
     }
 }

@@ -68,6 +68,9 @@ pub struct Take {
     /// Leave the sessions in the broker instead of clearing them at the end
     #[arg(long)]
     pub keep: bool,
+    /// Only so many of the sessions return, drawn at random by the number of the run; implies --keep. 0: all
+    #[arg(long, default_value_t = 0)]
+    pub sample: u32,
 }
 
 /// `ingest`

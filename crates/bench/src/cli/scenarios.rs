@@ -82,11 +82,12 @@ fn take(run: &Run, layout: &Layout, take: &Take) -> Result<Report, BenchError> {
     let how = Drain {
         at_once: take.at_once,
         quiet: Duration::from_secs(u64::from(take.quiet_seconds)),
+        sample: take.sample,
         again: (take.again_ms > 0).then(|| Duration::from_millis(take.again_ms)),
     };
     let expected = Expected::new(*layout, run.target.protocol);
     let watch = run.watch();
-    let drained = Progress::show(run.quiet, "received", layout.deliveries(), |progress| {
+    let drained = Progress::show(run.quiet, "received", how.deliveries(layout), |progress| {
         drain::run(&run.target, &expected, how, &run.clock, progress)
     })?;
     let mut report = run.report(
@@ -98,13 +99,16 @@ fn take(run: &Run, layout: &Layout, take: &Take) -> Result<Report, BenchError> {
     );
     report.set("at-once", take.at_once);
     report.set("again-ms", take.again_ms);
+    if take.sample > 0 {
+        report.set("sample", take.sample);
+    }
     report.verification = Some(drained.found);
     report.judge();
     if drained.sessions_absent > 0 {
         let sentence = format!("{} sessions were unknown to the broker", drained.sessions_absent);
         report.failures.push(sentence);
     }
-    if !take.keep {
+    if !take.keep && take.sample == 0 {
         run.visit(layout, "sessions cleared", Visit::Clear, 1)?;
     }
     Ok(report)

@@ -1,11 +1,12 @@
 //! The brokers that are compared, each started fresh for each row.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use restante_testkit::mosquitto::Mosquitto;
 use restante_testkit::rumqttd::Rumqttd;
-use restante_testkit::{Broker, executables};
+use restante_testkit::{Broker, broker::BrokerBuilder, executables};
 use tempfile::TempDir;
 
 use super::target_folder;
@@ -51,7 +52,7 @@ impl Peer {
         let data = TempDir::new_in(folder).map_err(|error| format!("cannot make a data folder: {error}"))?;
         let gone = || format!("{} is not installed", self.name());
         let broker = match self {
-            Peer::Restante => Kind::Restante(Box::new(start_restante(data.path()))),
+            Peer::Restante => Kind::Restante(Box::new(restante(data.path()).start())),
             Peer::Rumqttd => Kind::Rumqttd(Rumqttd::start().ok_or_else(gone)?),
             Peer::Mosquitto => Kind::Mosquitto(Mosquitto::start().ok_or_else(gone)?),
         };
@@ -59,7 +60,20 @@ impl Peer {
     }
 }
 
-fn start_restante(data: &Path) -> Broker {
+/// Restante with another session expiry interval (of 3.x clients), and with its metrics.
+pub(super) fn start_expiring(folder: &Path, seconds: u64) -> Result<Running, String> {
+    let data = TempDir::new_in(folder).map_err(|error| format!("cannot make a data folder: {error}"))?;
+    let broker = restante(data.path())
+        .session("session_expiry_interval", &format!("\"{seconds}s\""))
+        .listen("http", "\"127.0.0.1:0\"")
+        .start();
+    Ok(Running {
+        broker: Kind::Restante(Box::new(broker)),
+        _data: data,
+    })
+}
+
+fn restante(data: &Path) -> BrokerBuilder {
     Broker::builder()
         .executable(&target_folder().join("release/restante"))
         .data_in(&data.join("data"))
@@ -67,7 +81,6 @@ fn start_restante(data: &Path) -> Broker {
         .session("max_mqueue_bytes", "\"1024GiB\"")
         .session("receive_maximum", "60000")
         .session("max_inflight", "1000")
-        .start()
 }
 
 /// A broker at work; gone at drop, with its data.
@@ -109,6 +122,36 @@ impl Running {
         let start = std::time::Instant::now();
         broker.start();
         Some(start.elapsed())
+    }
+
+    /// How many sessions are absent, by the metrics of a broker of [`start_expiring`].
+    pub(super) fn sessions_absent(&self) -> Result<u64, String> {
+        let Kind::Restante(broker) = &self.broker else {
+            return Err("it has no metrics".to_owned());
+        };
+        let output = broker.output();
+        let address = output
+            .lines()
+            .rev()
+            .find(|line| line.contains("code=http-listening"))
+            .and_then(|line| line.split("address=").nth(1)?.split_whitespace().next())
+            .ok_or("it did not say where its metrics are")?;
+        let failed = |error: std::io::Error| format!("cannot read the metrics at {address}: {error}");
+        let mut stream = TcpStream::connect(address).map_err(failed)?;
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+            .map_err(failed)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map_err(failed)?;
+        answer
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("restante_sessions{state=\"absent\"}")?
+                    .trim()
+                    .parse()
+                    .ok()
+            })
+            .ok_or_else(|| "the metrics do not tell of absent sessions".to_owned())
     }
 
     /// Sessions made at once: rumqttd drops some when there are many.

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::brokers::{Peer, Running};
-use super::tool::{Report, run};
+use super::brokers::{Peer, Running, start_expiring};
+use super::tool::{Report, run, start};
+
+/// How long sessions may take to expire.
+const EXPIRY_LIMIT: Duration = Duration::from_secs(600);
 
 /// Figures of one run: what, in which unit, and whether less is better.
 pub(super) type Figures = Vec<(String, f64, Better)>;
@@ -29,7 +32,7 @@ pub(super) struct Row {
 }
 
 pub(super) fn all(scale: u64) -> Vec<Row> {
-    let rows: [(&str, Measure); 9] = [
+    let rows: [(&str, Measure); 11] = [
         ("ingest and drain, window 64", |peer, folder, scale| {
             closed_loop(peer, folder, scale, "64", "1")
         }),
@@ -45,6 +48,11 @@ pub(super) fn all(scale: u64) -> Vec<Row> {
         ("a million messages drained by one client", one_client),
         ("a million absent sessions", absent_sessions),
         ("restart after SIGKILL, cold cache", restart),
+        (
+            "10,000 random returns among a million queues, cold cache",
+            returns,
+        ),
+        ("a million sessions expire at once", expiry),
     ];
     let row = |(name, measure): (&str, Measure)| Row {
         name: name.to_owned(),
@@ -307,9 +315,111 @@ fn restart(peer: Peer, folder: &Path, scale: u64) -> Result<Figures, String> {
     ])
 }
 
+/// A few of very many sessions return, in no order, while others live on.
+fn returns(peer: Peer, folder: &Path, scale: u64) -> Result<Figures, String> {
+    if peer != Peer::Restante {
+        return Ok(Vec::new());
+    }
+    let (messages, sessions, sample) = (of(10_000_000, scale), of(1_000_000, scale), of(10_000, scale));
+    let mut broker = peer.start(folder)?;
+    let shape = ["--messages", &messages, "--sessions", &sessions, "--run", "1"];
+    run(&broker, "ingest", &[&shape[..], &["--window", "1024"]].concat())?;
+    restart_cold(&mut broker)?;
+    let quiet = run(&broker, "live", &steady("20000"))?;
+    restart_cold(&mut broker)?;
+    let meanwhile = start(&broker, "live", &steady("20000"))?;
+    let returned = run(
+        &broker,
+        "drain",
+        &[
+            &shape[..],
+            &["--sample", &sample, "--at-once", "100", "--again-ms", "0"],
+        ]
+        .concat(),
+    )?;
+    let meanwhile = meanwhile.finish()?;
+    Ok(vec![
+        figure(
+            "returns with 10 messages each, s",
+            first(&returned)?.number("seconds")?,
+            Better::Less,
+        ),
+        figure(
+            "publish to PUBACK p99 us meanwhile",
+            acknowledged(&meanwhile)?,
+            Better::Less,
+        ),
+        figure(
+            "the same when nobody returns",
+            acknowledged(&quiet)?,
+            Better::Less,
+        ),
+    ])
+}
+
+/// The broker was away when the time of all of them ran out.
+fn expiry(peer: Peer, folder: &Path, scale: u64) -> Result<Figures, String> {
+    if peer != Peer::Restante {
+        return Ok(Vec::new());
+    }
+    let sessions = of(1_000_000, scale);
+    // Longer than it takes to make them.
+    let interval = 20 + 2 * scale;
+    let mut broker = start_expiring(folder, interval)?;
+    run(&broker, "connect", &["--sessions", &sessions])?;
+    let quiet = run(&broker, "live", &steady("10000"))?;
+    broker.killed_and_started(|| std::thread::sleep(Duration::from_secs(interval)));
+    let begun = Instant::now();
+    let meanwhile = start(&broker, "live", &steady("40000"))?;
+    while broker.sessions_absent()? > 0 {
+        if begun.elapsed() > EXPIRY_LIMIT {
+            return Err(format!("sessions are still there after {EXPIRY_LIMIT:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let took = begun.elapsed();
+    let meanwhile = meanwhile.finish()?;
+    Ok(vec![
+        figure("until all are gone, s", took.as_secs_f64(), Better::Less),
+        figure(
+            "publish to PUBACK p99 us meanwhile",
+            acknowledged(&meanwhile)?,
+            Better::Less,
+        ),
+        figure(
+            "the same when nothing expires",
+            acknowledged(&quiet)?,
+            Better::Less,
+        ),
+    ])
+}
+
+/// So many messages, 2,000 a second, to 4 subscribers that are there.
+fn steady(messages: &str) -> [&str; 8] {
+    [
+        "--messages",
+        messages,
+        "--sessions",
+        "4",
+        "--rate",
+        "2000",
+        "--publishers",
+        "4",
+    ]
+}
+
+fn acknowledged(reports: &[Report]) -> Result<f64, String> {
+    first(reports)?.number("acknowledged.p99_us")
+}
+
 fn restarted(peer: Peer, folder: &Path, arguments: &[&str]) -> Result<f64, String> {
     let mut broker = peer.start(folder)?;
     run(&broker, "ingest", arguments)?;
+    restart_cold(&mut broker)
+}
+
+/// Answers how long the start took, in seconds.
+fn restart_cold(broker: &mut Running) -> Result<f64, String> {
     let mut cold = Ok(());
     let took = broker.killed_and_started(|| {
         // Dirty pages cannot be dropped, so they are written first. Only root may drop the cache.

@@ -1,6 +1,6 @@
 //! Calling the load tool, and what it says.
 
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -12,8 +12,19 @@ pub(super) struct Report(Value);
 
 /// Runs `restante-bench SCENARIO` against a broker; every run must pass its own verification.
 pub(super) fn run(broker: &Running, scenario: &str, arguments: &[&str]) -> Result<Vec<Report>, String> {
+    start(broker, scenario, arguments)?.finish()
+}
+
+/// A call of the load tool that goes on.
+pub(super) struct Call {
+    scenario: String,
+    process: Child,
+}
+
+/// Begins what [`run`] does.
+pub(super) fn start(broker: &Running, scenario: &str, arguments: &[&str]) -> Result<Call, String> {
     let program = target_folder().join("release/restante-bench");
-    let output = Command::new(&program)
+    let process = Command::new(&program)
         .arg(scenario)
         .args([
             "--address",
@@ -23,8 +34,28 @@ pub(super) fn run(broker: &Running, scenario: &str, arguments: &[&str]) -> Resul
         ])
         .args(["--output", "json", "--deadline", "900", "--quiet"])
         .args(arguments)
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+    Ok(Call {
+        scenario: scenario.to_owned(),
+        process,
+    })
+}
+
+impl Call {
+    /// Waits for the end, and reads the reports.
+    pub(super) fn finish(self) -> Result<Vec<Report>, String> {
+        let Call { scenario, process } = self;
+        let output = process
+            .wait_with_output()
+            .map_err(|error| format!("cannot wait for {scenario}: {error}"))?;
+        reports_of(&scenario, &output)
+    }
+}
+
+fn reports_of(scenario: &str, output: &Output) -> Result<Vec<Report>, String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     let value: Value =
