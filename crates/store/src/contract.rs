@@ -199,6 +199,34 @@ pub struct Figures {
     pub evicted: u64,
     /// Queue entries that the sweep removed because their message had expired, once per queue and message (K16, K30).
     pub expired: u64,
+    /// What sessions and subscriptions still waited for when they ended.
+    pub waited: Waited,
+}
+
+/// Messages that were owed when a session or a subscription ended, by the word under which it ended (K30): those in its
+/// queues that it had not done with, and those bound to a packet id that the client had not received for sure. Counted
+/// since the store was opened, and soon after the end was applied. Exact where a session's filters do not overlap, or
+/// little waits for it; else an upper bound (K23).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// The subscription ended, and no other one of the session is owed the message.
+    pub unsubscribed: u64,
+    /// The session expired.
+    pub session_expired: u64,
+    /// The session was cleared.
+    pub session_cleared: u64,
+}
+
+impl Waited {
+    /// What was counted under this word; 0 under all others.
+    pub fn under(&self, word: NotKept) -> u64 {
+        match word {
+            NotKept::Unsubscribed => self.unsubscribed,
+            NotKept::SessionExpired => self.session_expired,
+            NotKept::SessionCleared => self.session_cleared,
+            _ => 0,
+        }
+    }
 }
 
 /// What a store tells the broker about itself when it was opened: enough to build the directory and the router.

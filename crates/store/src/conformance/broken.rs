@@ -13,9 +13,9 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 
 use crate::{
     batch::Batch,
-    change::NewMessage,
+    change::{Change, NewMessage},
     change_record::ChangeRecord,
-    contract::{Admission, Done, Figures, Page, ReadRequest, Span, Store, StoreError, Wake},
+    contract::{Admission, Done, Figures, Page, ReadRequest, Span, Store, StoreError, Waited, Wake},
     image::{SessionImage, StoredMessage},
     record::{Body, MessageRecord},
 };
@@ -59,6 +59,10 @@ pub enum Fault {
     SkipIgnored,
     /// What is submitted counts as durable at once.
     DurableTooEarly,
+    /// What waited when something ended is not counted.
+    WaitedUncounted,
+    /// The word under which a session ends is forgotten.
+    WordForgotten,
 }
 
 impl Fault {
@@ -80,6 +84,8 @@ impl Fault {
         Fault::EndTooEarly,
         Fault::SkipIgnored,
         Fault::DurableTooEarly,
+        Fault::WaitedUncounted,
+        Fault::WordForgotten,
     ];
 }
 
@@ -159,7 +165,7 @@ impl BrokenStore {
                     at,
                     ..
                 }) if self.has(Fault::WillForgotten) => {
-                    spoiled.change(&crate::change::Change::SessionOpened {
+                    spoiled.change(&Change::SessionOpened {
                         session: *session,
                         client_id,
                         version: *version,
@@ -167,6 +173,15 @@ impl BrokenStore {
                         will: None,
                         at: *at,
                     });
+                }
+                Body::Change(ChangeRecord::SessionEnded { session }) => {
+                    match batch
+                        .word(record.ordinal)
+                        .filter(|_| !self.has(Fault::WordForgotten))
+                    {
+                        Some(word) => spoiled.end_session(*session, word),
+                        None => spoiled.change(&Change::SessionEnded { session: *session }),
+                    };
                 }
                 Body::Change(change) => _ = spoiled.change(&as_change(change)),
             }
@@ -297,7 +312,11 @@ impl Store for BrokenStore {
     }
 
     fn figures(&self) -> Figures {
-        self.store.figures()
+        let mut figures = self.store.figures();
+        if self.has(Fault::WaitedUncounted) {
+            figures.waited = Waited::default();
+        }
+        figures
     }
 
     fn close(&self) -> Result<(), StoreError> {

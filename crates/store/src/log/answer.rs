@@ -23,6 +23,7 @@ pub(crate) fn run(shared: &Shared) {
             Request::Session(session, _, done) => done(session_image(shared, session)),
             Request::Bound(session, seqs, _, done) => done(bound(shared, session, &seqs)),
             Request::Retained(filter, _, done) => done(retained(shared, &filter)),
+            Request::Count(word, count) => shared.counters.waited(word, count.finish()),
         }
     }
 }

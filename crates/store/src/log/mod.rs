@@ -30,6 +30,7 @@ mod state;
 mod supply;
 mod sweep;
 mod tables;
+mod waited;
 mod walk;
 mod window;
 

@@ -14,6 +14,7 @@ mod retained;
 mod session;
 mod sweep;
 mod tables;
+mod waited;
 mod worker;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use restante_model::{Cursor, MessageId, QueueId, Seq, SessionId, UnixMicros, Uni
 use crate::{
     batch::Batch,
     change_record::ChangeRecord,
-    contract::{QueueLimits, WhenFull},
+    contract::{QueueLimits, Waited, WhenFull},
     image::StoredMessage,
     record::{self, MessageRecord},
 };
@@ -42,6 +42,8 @@ pub(super) struct Tables {
     pub(super) evicted: u64,
     /// Entries whose messages expired before every reader had them.
     pub(super) expired: u64,
+    /// What was owed when sessions and subscriptions ended.
+    pub(super) waited: Waited,
     /// With `reject-publisher`: the queues that are full, and those of which it must be worked out again.
     pub(super) full: HashSet<QueueId>,
     pub(super) full_in_doubt: HashSet<QueueId>,
@@ -63,6 +65,7 @@ impl Tables {
             entries: 0,
             evicted: 0,
             expired: 0,
+            waited: Waited::default(),
             full: HashSet::new(),
             full_in_doubt: HashSet::new(),
         }
@@ -76,6 +79,10 @@ impl Tables {
                 record::Body::Message(message) => {
                     let id = record::message_id(time.0, self.node, record.ordinal);
                     self.message(seq, id, &message, record.len);
+                }
+                record::Body::Change(ChangeRecord::SessionEnded { session }) => {
+                    self.count_session(session, batch.word(record.ordinal));
+                    self.end_session(session);
                 }
                 record::Body::Change(change) => self.change(seq, change),
             }
@@ -142,7 +149,6 @@ impl Tables {
                 session.connected = true;
                 session.since = since;
             }
-            ChangeRecord::SessionEnded { session } => self.end_session(session),
             ChangeRecord::Subscribed {
                 session,
                 filter,
@@ -159,6 +165,7 @@ impl Tables {
                 }
             }
             ChangeRecord::Unsubscribed { session, filter } => {
+                self.count_subscription(session, filter);
                 let Some(subscriber) = self.sessions.get_mut(&session) else {
                     return;
                 };

@@ -199,5 +199,6 @@ fn publish(shared: &Shared, tables: &Tables, figures: &mut Figures) {
     figures.retained_bytes = tables.retained.bytes();
     figures.evicted = tables.evicted;
     figures.expired = tables.expired;
+    figures.waited = tables.waited;
     shared.figures.lock().clone_from(figures);
 }
