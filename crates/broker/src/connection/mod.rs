@@ -85,6 +85,8 @@ struct State {
     feed: Feed,
     /// How far the cursor had come when it was last written.
     cursor_written: Seq,
+    /// The end of the last subscription that had a queue: what came before it and matches no other one is not owed.
+    unsubscribed_through: Seq,
     answers: Answers,
     /// Bytes on their way to the socket; `written` of them are there already.
     out: Vec<u8>,
@@ -114,6 +116,14 @@ struct Subscription {
     /// The session counts as a reader of the filter's queue.
     reads: bool,
     epochs: Epochs,
+}
+
+impl State {
+    /// Whether any subscription matches a topic.
+    fn is_subscribed(&self, topic: &[u8]) -> bool {
+        let topic = pump::text(topic);
+        self.subscriptions.values().any(|one| one.filter.matches(topic))
+    }
 }
 
 /// Why a connection ends.

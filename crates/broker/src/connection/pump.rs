@@ -124,6 +124,10 @@ impl Connection {
         if state.feed.has_passed(seq) {
             return;
         }
+        // On its way when its subscription ended: it was counted then (K30).
+        if seq <= state.unsubscribed_through && !state.is_subscribed(view.topic) {
+            return;
+        }
         let straight = state.feed.is_caught_up()
             && state.outbound.room() > 0
             && state.out.len() < reactor.shared.settings.limits.outgoing_bytes_max;
@@ -463,8 +467,12 @@ impl Connection {
             .filter_map(|span| state.subscriptions.get(filters.get(span)?))
             .filter_map(|subscription| subscription.epochs.covering(entry.seq).copied())
             .collect();
+        // In a page when its subscription ended: it was counted then (K30).
+        if covering.is_empty() {
+            return;
+        }
         // Owed only where an epoch at QoS 1 or 2 covers it (K14).
-        if !covering.is_empty() && covering.iter().all(|options| options.qos == QoS::AtMostOnce) {
+        if covering.iter().all(|options| options.qos == QoS::AtMostOnce) {
             return reactor.shared.counters.not_kept(NotKept::SubscriptionQos0, 1);
         }
         let view = MessageView::of_stored(message);
@@ -673,7 +681,7 @@ fn set_alias<'a>(publish: &mut PublishOut<'a>, aliases: &mut restante_session::O
 }
 
 /// Topics were checked when they were published; what is damaged on disk has failed its checksum before this.
-fn text(topic: &[u8]) -> &str {
+pub(super) fn text(topic: &[u8]) -> &str {
     std::str::from_utf8(topic).unwrap_or_default()
 }
 
