@@ -149,10 +149,10 @@ impl Feed {
     }
 
     /// Takes out of the ring what is not wanted any more.
-    pub(crate) fn forget(&mut self, is_wanted: impl Fn(&LiveMessage) -> bool) {
+    pub(crate) fn forget(&mut self, is_wanted: impl Fn(Seq, &LiveMessage) -> bool) {
         let bytes = &mut self.ring_bytes;
         self.ring.retain(|ringed| {
-            let stays = is_wanted(&ringed.message);
+            let stays = is_wanted(ringed.seq, &ringed.message);
             *bytes -= if stays { 0 } else { ringed.message.cost() };
             stays
         });

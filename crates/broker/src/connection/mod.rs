@@ -41,7 +41,7 @@ use hashbrown::HashMap;
 use publishing::{Outgoing, publish};
 use restante_codec::encode::Receiver;
 use restante_codec::packet::Version;
-use restante_model::{Epochs, Filter, QueueId, Seq, SessionId};
+use restante_model::{Epochs, Filter, QoS, QueueId, Seq, SessionId};
 use restante_session::{Inbound, KeepAlive, OutAliases, Outbound, Terms, Violation};
 use restante_store::image::Will;
 use retained::Retained;
@@ -118,12 +118,14 @@ struct Subscription {
     epochs: Epochs,
 }
 
-impl State {
-    /// Whether any subscription matches a topic.
-    fn is_subscribed(&self, topic: &[u8]) -> bool {
-        let topic = pump::text(topic);
-        self.subscriptions.values().any(|one| one.filter.matches(topic))
-    }
+/// Whether a message of a persistent session's queues is owed under any of these.
+fn is_owed(subscriptions: &HashMap<Box<str>, Subscription>, seq: Seq, topic: &[u8]) -> bool {
+    let topic = pump::text(topic);
+    let mut reading = subscriptions.values().filter(|one| one.queue.is_some());
+    reading.any(|one| {
+        let options = one.epochs.covering(seq);
+        options.is_some_and(|options| options.qos > QoS::AtMostOnce) && one.filter.matches(topic)
+    })
 }
 
 /// Why a connection ends.

@@ -21,6 +21,7 @@ use restante_store::{
 use super::{
     Connection, Response, State, Subscription, Wait,
     feed::{Next, Ringed},
+    is_owed,
 };
 use crate::{
     expiry_mark,
@@ -125,7 +126,7 @@ impl Connection {
             return;
         }
         // On its way when its subscription ended: it was counted then (K30).
-        if seq <= state.unsubscribed_through && !state.is_subscribed(view.topic) {
+        if seq <= state.unsubscribed_through && !is_owed(&state.subscriptions, seq, view.topic) {
             return;
         }
         let straight = state.feed.is_caught_up()

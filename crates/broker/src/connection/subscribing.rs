@@ -7,9 +7,10 @@ use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, RetainHandling, Subs
 use restante_session::{Granted, check_filters, subscribe::unsuback_code};
 use restante_store::{batch::Batch, change::Change};
 
-use super::{Closing, Connection, Response, State, Subscription, Wait, pump::text};
+use super::{Closing, Connection, Response, State, Subscription, Wait, is_owed};
 use crate::{
     counters::{down, up},
+    live::LiveMessage,
     reactor::Reactor,
     router::{Reader, Receiver, Router},
     shared::Shared,
@@ -195,10 +196,8 @@ impl Connection {
                 // The store has counted all that waited, and so nothing of it is sent any more.
                 state.unsubscribed_through = through;
                 let subscriptions = &state.subscriptions;
-                state.feed.forget(|message| {
-                    let topic = text(message.view().topic);
-                    subscriptions.values().any(|one| one.filter.matches(topic))
-                });
+                let is_owed = |seq, message: &LiveMessage| is_owed(subscriptions, seq, message.view().topic);
+                state.feed.forget(is_owed);
             }
         }
         if filter.share().is_some() {
