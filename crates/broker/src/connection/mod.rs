@@ -238,7 +238,7 @@ impl Connection {
         match note {
             Note::Page(page) => self.state.borrow_mut().feed.take_page(page),
             Note::Bound(messages) => self.take_bound(messages),
-            Note::Retained(found) => self.take_retained(found),
+            Note::Retained(page) => self.take_retained(page),
             Note::TakenOver => self.close(Closing::TakenOver),
             Note::GroupReady(group) => self.group_ready(&group),
         }

@@ -177,6 +177,9 @@ impl Connection {
     fn unsubscribe(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State, subscription: &Subscription) {
         let shared = &reactor.shared;
         let filter = &subscription.filter;
+        if filter.share().is_none() {
+            state.retained.forget(filter.topic_filter());
+        }
         down(&shared.counters.subscriptions);
         if let Some(session) = self.session.filter(|_| self.is_persistent()) {
             let had_queue = subscription.queue.is_some();

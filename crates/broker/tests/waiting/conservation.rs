@@ -72,7 +72,7 @@ fn until_ended(house: &House, expected: [u64; 3]) {
 fn k30_each_end_has_its_word(backing: Backing) {
     let house = House::open(backing, |_| {});
     let mut publisher = house.publisher("p");
-    let mut subscribed = |id: &str, filter: &str, expiry: u32| {
+    let subscribed = |id: &str, filter: &str, expiry: u32| {
         let mut client = house.client(&Connect::v5(id).persistent().session_expiry(expiry));
         client.subscribe(&[(filter, QoS::AtLeastOnce)]);
         client.disconnect();

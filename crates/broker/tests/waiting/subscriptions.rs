@@ -5,7 +5,7 @@ use restante_codec::packet::AckKind;
 use restante_model::{NotKept, QoS, SubscriptionOptions};
 use restante_testkit::{Client, Connect, Message, Publish};
 
-use crate::house::{Backing, House};
+use crate::house::{Backing, Chance, House};
 
 on_each_store! {
     k13_overlapping_filters_give_one_copy_at_the_highest_qos_with_all_identifiers
@@ -17,6 +17,8 @@ on_each_store! {
     k15_a_queue_without_readers_is_closed
     a_retained_message_never_follows_the_one_that_replaced_it
     retained_messages_are_fetched_as_they_are_taken
+    many_retained_messages_come_page_by_page_while_they_change
+    retained_messages_stop_with_their_subscription
     k20_what_cannot_be_delivered_blocks_nothing_behind_it
     k16_ten_thousand_absent_sessions_on_one_filter_cost_one_record
 }
@@ -239,6 +241,90 @@ fn k15_a_queue_without_readers_is_closed(backing: Backing) {
     house.until("no queue", |house| house.store_figures().queues == 0);
     publisher.publish_acked("t", b"nobody");
     assert_eq!(house.store_figures().entries, 0);
+}
+
+/// Whatever changes before, at and behind the place where the client is: of each topic it has the latest in the end, never
+/// an older one behind a newer one, and nothing of what stayed as it was is missing or comes twice.
+fn many_retained_messages_come_page_by_page_while_they_change(backing: Backing) {
+    const TOPICS: usize = 700;
+    let house = House::open(backing, |_| {});
+    let mut publisher = house.publisher("p");
+    let mut retain = |topic: usize, payload: &[u8]| {
+        let id = publisher.fresh_id();
+        publisher.publish(&Publish::qos1(id, &format!("t/{topic:03}"), payload).retain());
+        publisher.expect_ack(AckKind::PubAck, id);
+    };
+    for topic in 0..TOPICS {
+        retain(topic, b"0");
+    }
+    let mut client = house.client(&Connect::v5("s").receive_maximum(20));
+    client.subscribe(&[("t/#", QoS::AtLeastOnce)]);
+    let mut latest: Vec<u32> = vec![0; TOPICS];
+    let mut seen: Vec<Vec<u32>> = vec![Vec::new(); TOPICS];
+    let mut chance = Chance::new(7);
+    let mut changes = 0;
+    for round in 1.. {
+        // Before any page has come, and then between pages.
+        for _ in 0..if round <= 30 { 4 } else { 0 } {
+            let topic = chance.below(TOPICS as u64) as usize;
+            changes += 1;
+            latest[topic] = changes;
+            retain(topic, changes.to_string().as_bytes());
+        }
+        client.send(&restante_codec::client::PINGREQ).expect("open");
+        loop {
+            match client.expect() {
+                restante_testkit::Received::Publish(message) => {
+                    client.ack(AckKind::PubAck, message.packet_id);
+                    let topic: usize = message.topic[2..].parse().expect("a number");
+                    seen[topic].push(text(&message).parse().expect("a number"));
+                }
+                restante_testkit::Received::PingResp => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        let is_complete = |(topic, seen): (usize, &Vec<u32>)| seen.last() == Some(&latest[topic]);
+        if round > 30 && seen.iter().enumerate().all(is_complete) {
+            break;
+        }
+        assert!(round < 100_000, "{} lookups", house.store.lookups());
+    }
+    client.expect_nothing();
+    for (topic, seen) in seen.iter().enumerate() {
+        assert!(
+            seen.windows(2).all(|pair| pair[0] < pair[1]),
+            "t/{topic}: {seen:?}"
+        );
+    }
+    assert!(
+        (3..20).contains(&house.store.lookups()),
+        "{}",
+        house.store.lookups()
+    );
+}
+
+fn retained_messages_stop_with_their_subscription(backing: Backing) {
+    const TOPICS: usize = 600;
+    let house = House::open(backing, |_| {});
+    let mut publisher = house.publisher("p");
+    for topic in 0..TOPICS {
+        let id = publisher.fresh_id();
+        publisher.publish(&Publish::qos1(id, &format!("t/{topic}"), b"x").retain());
+        publisher.expect_ack(AckKind::PubAck, id);
+    }
+    let mut client = house.client(&kept().receive_maximum(3));
+    client.subscribe(&[("t/#", QoS::AtLeastOnce)]);
+    let begun: Vec<Message> = (0..3).map(|_| client.expect_publish()).collect();
+    client.unsubscribe(&["t/#"]);
+    for message in begun {
+        client.ack(AckKind::PubAck, message.packet_id);
+    }
+    client.expect_nothing();
+    assert_eq!(house.store.lookups(), 1);
+    // And begin anew with a new one.
+    client.subscribe(&[("t/#", QoS::AtLeastOnce)]);
+    assert_eq!(client.take_publishes(TOPICS).len(), TOPICS);
+    client.expect_nothing();
 }
 
 fn k20_what_cannot_be_delivered_blocks_nothing_behind_it(backing: Backing) {

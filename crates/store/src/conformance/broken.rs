@@ -15,7 +15,10 @@ use crate::{
     batch::Batch,
     change::{Change, NewMessage},
     change_record::ChangeRecord,
-    contract::{Admission, Done, Figures, Page, ReadRequest, Span, Store, StoreError, Waited, Wake},
+    contract::{
+        Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Span, Store, StoreError,
+        Waited, Wake,
+    },
     image::{SessionImage, StoredMessage},
     record::{Body, MessageRecord},
 };
@@ -59,6 +62,10 @@ pub enum Fault {
     SkipIgnored,
     /// What is submitted counts as durable at once.
     DurableTooEarly,
+    /// What is between two pages of retained messages is left out.
+    RetainedPageLost,
+    /// Retained messages are given that were set after the reader began.
+    RetainedBoundIgnored,
     /// What waited when something ended is not counted.
     WaitedUncounted,
     /// The word under which a session ends is forgotten.
@@ -84,6 +91,8 @@ impl Fault {
         Fault::EndTooEarly,
         Fault::SkipIgnored,
         Fault::DurableTooEarly,
+        Fault::RetainedPageLost,
+        Fault::RetainedBoundIgnored,
         Fault::WaitedUncounted,
         Fault::WordForgotten,
     ];
@@ -299,8 +308,19 @@ impl Store for BrokenStore {
         self.store.bound_messages(session, seqs, Box::new(spoil));
     }
 
-    fn retained(&self, topic_filter: String, at: Seq, done: Done<Vec<StoredMessage>>) {
-        self.store.retained(topic_filter, at, done);
+    fn retained(&self, mut request: RetainedRequest, done: Done<RetainedPage>) {
+        if self.has(Fault::RetainedBoundIgnored) {
+            request.to = Seq::MAX;
+        }
+        let lost = self.has(Fault::RetainedPageLost);
+        let spoil = move |mut page: RetainedPage| {
+            // The last message of a page falls between it and the next one.
+            if lost && page.after.is_some() {
+                page.messages.pop();
+            }
+            done(page);
+        };
+        self.store.retained(request, Box::new(spoil));
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

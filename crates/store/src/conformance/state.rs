@@ -213,8 +213,7 @@ impl State {
                 bound: bound.map(|binding| self.message(binding.seq).cloned()).collect(),
             }
         };
-        let mut retained: Vec<StoredMessage> = self.retained.values().cloned().collect();
-        retained.sort_by_key(|message| message.seq);
+        let retained: Vec<StoredMessage> = self.retained.values().cloned().collect();
         Observed {
             sessions: self
                 .sessions

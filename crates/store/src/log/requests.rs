@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex};
 use restante_model::{NotKept, Seq, SessionId};
 
 use crate::{
-    contract::{Done, Page, ReadRequest},
+    contract::{Done, Page, ReadRequest, RetainedPage, RetainedRequest},
     image::{SessionImage, StoredMessage},
 };
 
@@ -21,7 +21,7 @@ pub(crate) enum Request {
     Session(SessionId, Seq, Done<Option<SessionImage>>),
     /// With what was durable when it was asked.
     Bound(SessionId, Vec<Seq>, Seq, Done<Vec<Option<StoredMessage>>>),
-    Retained(String, Seq, Done<Vec<StoredMessage>>),
+    Retained(RetainedRequest, Done<RetainedPage>),
     /// Nobody waits for it: how many messages ended under this word.
     Count(NotKept, Count),
 }
@@ -32,7 +32,8 @@ impl Request {
         match self {
             Request::Page(request, _) => request.applied,
             Request::Count(..) => Seq::ZERO,
-            Request::Session(_, at, _) | Request::Retained(_, at, _) | Request::Bound(_, _, at, _) => *at,
+            Request::Retained(request, _) => request.applied,
+            Request::Session(_, at, _) | Request::Bound(_, _, at, _) => *at,
         }
     }
 }
@@ -157,12 +158,20 @@ mod tests {
     use super::*;
 
     fn retained(at: u64) -> Request {
-        Request::Retained(at.to_string(), Seq(at), Box::new(|_| ()))
+        let request = RetainedRequest {
+            topic_filter: at.to_string(),
+            after: None,
+            to: Seq::MAX,
+            messages_max: 1,
+            bytes_max: 1,
+            applied: Seq(at),
+        };
+        Request::Retained(request, Box::new(|_| ()))
     }
 
     fn names(requests: &Requests, count: usize) -> Vec<String> {
         let name = |request| match request {
-            Some(Request::Retained(name, ..)) => name,
+            Some(Request::Retained(request, _)) => request.topic_filter,
             _ => "?".into(),
         };
         (0..count).map(|_| name(requests.next())).collect()

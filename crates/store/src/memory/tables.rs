@@ -8,7 +8,7 @@ use restante_model::{Cursor, MessageId, QueueId, Seq, SessionId, UnixMicros, Uni
 use crate::{
     batch::Batch,
     change_record::ChangeRecord,
-    contract::{QueueLimits, Waited, WhenFull},
+    contract::{QueueLimits, RetainedPage, RetainedRequest, Waited, WhenFull},
     image::StoredMessage,
     record::{self, MessageRecord},
 };
@@ -20,6 +20,9 @@ use super::{
     session::Session,
     sweep::Sweep,
 };
+
+/// Topics of retained messages that are looked at for one page, so that the worker is soon free for others.
+const TOPICS_AT_ONCE: usize = 16_384;
 
 /// The tables.
 pub(super) struct Tables {
@@ -296,10 +299,13 @@ impl Tables {
         seqs.iter().map(message).collect()
     }
 
-    /// The retained messages that a filter matches.
-    pub(super) fn retained(&self, topic_filter: &str) -> Vec<StoredMessage> {
-        let seqs = self.retained.matching(topic_filter, self.now);
+    /// A page of retained messages.
+    pub(super) fn retained(&self, request: &RetainedRequest) -> RetainedPage {
+        let (seqs, after) = self.retained.page(request, self.now, TOPICS_AT_ONCE);
         let message = |seq| Some(self.bodies.get(seq)?.stored(seq));
-        seqs.into_iter().filter_map(message).collect()
+        RetainedPage {
+            messages: seqs.into_iter().filter_map(message).collect(),
+            after,
+        }
     }
 }
