@@ -321,6 +321,7 @@ async fn settle(
             feed,
             cursor_written: cursor.low(),
             unsubscribed_through: Seq::ZERO,
+            has_unqueued: false,
             answers: Answers::default(),
             out,
             written: 0,

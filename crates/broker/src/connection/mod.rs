@@ -83,6 +83,8 @@ struct State {
     keep_alive: KeepAlive,
     subscriptions: HashMap<Box<str>, Subscription>,
     feed: Feed,
+    /// Whether any subscription had no queue of its own when the last page was asked for.
+    has_unqueued: bool,
     /// How far the cursor had come when it was last written.
     cursor_written: Seq,
     /// The end of the last subscription that had a queue: what came before it and matches no other one is not owed.
@@ -116,6 +118,13 @@ struct Subscription {
     /// The session counts as a reader of the filter's queue.
     reads: bool,
     epochs: Epochs,
+}
+
+impl Subscription {
+    /// Not shared, and never above QoS 0: what the store keeps for other subscriptions does not name it.
+    fn is_unqueued(&self) -> bool {
+        self.queue.is_none() && self.filter.share().is_none()
+    }
 }
 
 /// Whether a message of a persistent session's queues is owed under any of these.

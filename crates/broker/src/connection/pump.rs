@@ -417,7 +417,9 @@ impl Connection {
     fn ask_page(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State) -> bool {
         let mut filters = Vec::new();
         let mut spans = Vec::new();
+        state.has_unqueued = false;
         for (filter, subscription) in &state.subscriptions {
+            state.has_unqueued |= subscription.is_unqueued();
             if let (Some(queue), Some(first)) = (subscription.queue, subscription.epochs.parts().first()) {
                 filters.push(filter.clone());
                 spans.push(QueueSpan {
@@ -464,7 +466,7 @@ impl Connection {
         };
         let near = (0..64).filter(|bit| entry.spans & (1 << bit) != 0);
         let spans = near.chain(entry.spans_beyond.iter().map(|&span| span as usize));
-        let covering: Vec<SubscriptionOptions> = spans
+        let mut covering: Vec<SubscriptionOptions> = spans
             .filter_map(|span| state.subscriptions.get(filters.get(span)?))
             .filter_map(|subscription| subscription.epochs.covering(entry.seq).copied())
             .collect();
@@ -477,6 +479,12 @@ impl Connection {
             return reactor.shared.counters.not_kept(NotKept::SubscriptionQos0, 1);
         }
         let view = MessageView::of_stored(message);
+        if state.has_unqueued {
+            // They cannot be seen in the store: matched as if the message came live (K13).
+            let unqueued = state.subscriptions.values().filter(|one| one.is_unqueued());
+            let matching = unqueued.filter(|one| one.filter.matches(text(view.topic)));
+            covering.extend(matching.filter_map(|one| one.epochs.covering(entry.seq)));
+        }
         self.deliver(
             reactor,
             state,
