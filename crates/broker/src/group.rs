@@ -11,7 +11,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
-use restante_model::{Cursor, Filter, QoS, QueueId, Seq, SessionId, SubscriptionOptions};
+use restante_model::{Cursor, Filter, NotKept, QoS, QueueId, Seq, SessionId, SubscriptionOptions};
 use restante_store::{
     batch::Batch,
     change::Change,
@@ -112,13 +112,30 @@ impl Group {
         state.grown = state.grown.max(cursor.low());
     }
 
-    /// The group's last persistent member has left: answers the session under which its cursor was kept.
-    pub(crate) fn close(&self) -> Option<SessionId> {
+    /// The group's last persistent member has left: what waits ends under this word, and what is leased is completed with
+    /// its holder. Answers whether there was anything to close.
+    pub(crate) fn close(&self, why: NotKept, batch: &mut Batch) -> bool {
         let mut state = self.state.lock();
+        let Some(store) = state.store.take() else {
+            return false;
+        };
+        // Not acknowledged yet, and not waiting either.
+        let leased = std::mem::take(&mut state.leased);
+        let leased: Vec<(Seq, Seq)> = leased.into_keys().map(|seq| (seq, seq)).collect();
+        state.done_above = ranges::merge(&state.done_above, &leased);
+        let cursor = state.cursor();
+        let (session, low, above) = (store.session, cursor.low(), cursor.above());
+        batch.change(&Change::CursorMoved { session, low, above });
+        batch.end_session(session, why);
         state.discard_reading();
         state.ready.clear();
-        state.leased.clear();
-        state.store.take().map(|store| store.session)
+        true
+    }
+
+    /// Whether a member's lease goes to another one when it leaves.
+    pub(crate) fn has_leased(&self, seq: Seq, to: Address) -> bool {
+        let state = self.state.lock();
+        state.leased.get(&seq).is_some_and(|(holder, _)| *holder == to)
     }
 
     /// Whether its messages wait in a queue.

@@ -220,6 +220,13 @@ impl Reactor {
         }
     }
 
+    /// Submits the turn; answers the last sequence of what this runtime has submitted.
+    pub(crate) fn flush_through(&self) -> Seq {
+        self.flush();
+        let submitted = self.submitted.borrow();
+        submitted.back().map_or(Seq::ZERO, |&(_, last)| last)
+    }
+
     /// Adds to the turn, submits it, and waits until it is durable. Answers a sequence at or behind it.
     pub(crate) async fn commit(&self, decision: impl FnOnce(&mut Turn)) -> Result<Seq, Unkept> {
         let turn = self.decide(decision);

@@ -16,7 +16,7 @@ use restante_model::{QueueId, Seq, SessionId};
 use restante_session::limits::ServerLimits;
 use restante_store::{
     batch::Batch,
-    contract::{Page, Span, Store, WhenFull},
+    contract::{Page, RetainedPage, Span, Store, WhenFull},
     image::StoredMessage,
 };
 use tokio::sync::Notify;
@@ -73,7 +73,7 @@ pub(crate) struct Door {
 /// What is put into an inbox.
 ///
 /// Bounded: live batches by [`INBOX_BYTES_MAX`]; connections by `connections_max`; notes by a small number for each
-/// connection (one page, one retained answer, one take-over, one note for each shared group).
+/// connection (one page of each kind, one take-over, one note for each shared group).
 pub(crate) enum Mail {
     Live(Arc<LiveBatch>),
     Connection(TcpStream),
@@ -90,8 +90,8 @@ pub(crate) enum Note {
     TakenOver,
     /// A shared group it belongs to has something.
     GroupReady(Arc<Group>),
-    /// The retained messages that were asked for.
-    Retained(Vec<StoredMessage>),
+    /// The page of retained messages that was asked for.
+    Retained(RetainedPage),
 }
 
 impl Shared {

@@ -50,7 +50,7 @@ fn broker(page: &mut Page, broker: &BrokerFigures, store: &Figures) {
             // The store's sweep does these, and the broker does not see them.
             NotKept::Evicted => (reason.word(), count.saturating_add(store.evicted)),
             NotKept::MessageExpired => (reason.word(), count.saturating_add(store.expired)),
-            _ => (reason.word(), count),
+            _ => (reason.word(), count.saturating_add(store.waited.under(*reason))),
         }),
     );
     page.plain(metric::BYTES_RECEIVED, broker.bytes_received);

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use restante_broker::figures::BrokerFigures;
 use restante_http::{Bounds, Check, HttpServer, HttpSettings, ProcessFigures, Reach, Source, StartError};
 use restante_model::{NotKept, metric};
-use restante_store::contract::{Admission, Figures};
+use restante_store::contract::{Admission, Figures, Waited};
 
 struct Fixed {
     ready: Mutex<Check>,
@@ -59,9 +59,15 @@ fn source() -> Fixed {
     };
     broker.not_kept[NotKept::QueueFull as usize] = 5;
     broker.not_kept[NotKept::MessageExpired as usize] = 2;
+    broker.not_kept[NotKept::SessionExpired as usize] = 1;
     let mut store = Figures {
         evicted: 7,
         expired: 3,
+        waited: Waited {
+            unsubscribed: 4,
+            session_expired: 6,
+            session_cleared: 8,
+        },
         sync_nanos: 2_500_000_000,
         ..Figures::default()
     };
@@ -193,6 +199,16 @@ fn metrics_are_all_there_and_well_formed() {
         (
             "restante_messages_not_kept_total{reason=\"message-expired\"}",
             5.0,
+        ),
+        // What the store has counted when sessions and subscriptions ended is among them (K30).
+        ("restante_messages_not_kept_total{reason=\"unsubscribed\"}", 4.0),
+        (
+            "restante_messages_not_kept_total{reason=\"session-expired\"}",
+            7.0,
+        ),
+        (
+            "restante_messages_not_kept_total{reason=\"session-cleared\"}",
+            8.0,
         ),
         ("restante_store_admission{state=\"open\"}", 0.0),
         ("restante_store_admission{state=\"full\"}", 1.0),

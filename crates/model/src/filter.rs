@@ -139,6 +139,25 @@ pub fn matches(filter: &str, topic: &str) -> bool {
     names.next().is_none()
 }
 
+/// Whether some topic name is matched by both of two topic filters (without `$share`).
+pub fn overlap(one: &str, other: &str) -> bool {
+    let is_system = |filter: &str| filter.starts_with('$');
+    let is_wild = |filter: &str| filter.starts_with(['+', '#']);
+    if (is_system(one) && is_wild(other)) || (is_wild(one) && is_system(other)) {
+        return false;
+    }
+    let (mut ones, mut others) = (one.split('/'), other.split('/'));
+    loop {
+        match (ones.next(), others.next()) {
+            // `a/#` matches `a` too.
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
+            (Some(level), Some(same)) if level == same => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +230,35 @@ mod tests {
             ("a", "A", false),
         ] {
             assert_eq!(matches(filter, topic), expected, "{filter} {topic}");
+        }
+    }
+
+    #[test]
+    fn k23_filters_overlap_when_one_topic_matches_both() {
+        for (one, other) in [
+            ("a", "a"),
+            ("a/#", "a"),
+            ("a/+", "+/b"),
+            ("#", "a/b/c"),
+            ("a/+/c", "a/b/#"),
+            ("+/+", "a/#"),
+            ("/a", "+/a"),
+            ("$SYS/#", "$SYS/+"),
+            ("a/+/#", "a/b"),
+        ] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("a", "b"),
+            ("a", "a/b"),
+            ("a/+", "a"),
+            ("a/b/#", "a/c/#"),
+            ("+/b", "+/c"),
+            ("#", "$SYS/a"),
+            ("+/a", "$SYS/#"),
+            ("a/+/c", "a/b"),
+        ] {
+            assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
         }
     }
 }

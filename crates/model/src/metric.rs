@@ -72,7 +72,7 @@ metrics! {
     MESSAGES_RECEIVED: Counter "restante_messages_received_total" ["qos"], "PUBLISH packets received.";
     MESSAGES_SENT: Counter "restante_messages_sent_total" ["qos"], "PUBLISH packets sent.";
     MESSAGES_NOT_KEPT: Counter "restante_messages_not_kept_total" ["reason"],
-        "Messages that a session's filters matched and that it did not get, by reason. Where filters overlap, evicted is an upper bound.";
+        "Messages that a session's filters matched and that it did not get, by reason. Where filters overlap, evicted is an upper bound, and so may be what ended with its session or subscription.";
     BYTES_RECEIVED: Counter "restante_received_bytes_total", "Bytes of packets received.";
     BYTES_SENT: Counter "restante_sent_bytes_total", "Bytes of packets sent.";
 

@@ -1,5 +1,7 @@
 //! What one runtime decided in one turn, encoded as the records that go to disk.
 
+use restante_model::{NotKept, SessionId};
+
 use crate::{
     change::{Change, NewMessage},
     change_record,
@@ -14,6 +16,9 @@ pub struct Batch {
     ordinals: u32,
     records: u32,
     seal: u32,
+    /// Under which word what an ended session waited for is counted, by ordinal, ascending. Not written to the log:
+    /// counters begin with the process.
+    words: Vec<(u32, NotKept)>,
 }
 
 impl Batch {
@@ -46,6 +51,20 @@ impl Batch {
         let crc = change_record::encode(&mut self.bytes, ordinal, change);
         self.count(crc);
         ordinal
+    }
+
+    /// Appends the end of a session ([`Change::SessionEnded`]); what it waited for is counted under this word:
+    /// [`NotKept::SessionCleared`], [`NotKept::Unsubscribed`] or else [`NotKept::SessionExpired`].
+    pub fn end_session(&mut self, session: SessionId, why: NotKept) -> u32 {
+        let ordinal = self.change(&Change::SessionEnded { session });
+        self.words.push((ordinal, why));
+        ordinal
+    }
+
+    /// The word that was given with the end of a session.
+    pub fn word(&self, ordinal: u32) -> Option<NotKept> {
+        let at = self.words.binary_search_by_key(&ordinal, |&(at, _)| at).ok()?;
+        Some(self.words[at].1)
     }
 
     fn count(&mut self, crc: u32) {
@@ -134,6 +153,21 @@ mod tests {
             matches!(batch.records().next().unwrap().body, Body::Message(message)
             if message.queues.clone().eq([QueueId(4), QueueId(300)]) && message.payload == b"21.5")
         );
+    }
+
+    #[test]
+    fn k30_the_word_of_an_ended_session_goes_along_but_is_no_part_of_its_record() {
+        let (session, mut said, mut plain) = (SessionId(5), Batch::default(), Batch::default());
+        said.skip();
+        plain.skip();
+        assert_eq!(said.end_session(session, NotKept::SessionCleared), 1);
+        plain.change(&Change::SessionEnded { session });
+        assert_eq!((said.bytes(), said.seal()), (plain.bytes(), plain.seal()));
+        assert_eq!(
+            (said.word(0), said.word(1)),
+            (None, Some(NotKept::SessionCleared))
+        );
+        assert_eq!(plain.word(1), None);
     }
 
     #[test]

@@ -74,7 +74,9 @@ pub enum Change<'a> {
         /// Whether the stored will is void (normal DISCONNECT, or already sent).
         will_void: bool,
     },
-    /// The session, its subscriptions, cursor, receipts, bindings and will are gone.
+    /// The session, its subscriptions, cursor, receipts, bindings and will are gone. What it was still owed is counted
+    /// (K30), as `session-expired` unless [`Batch::end_session`](crate::batch::Batch::end_session) says another word:
+    /// so it comes before the end of its queues.
     SessionEnded {
         /// Which.
         session: SessionId,
@@ -98,7 +100,8 @@ pub enum Change<'a> {
         /// Options from here on.
         options: SubscriptionOptions,
     },
-    /// A subscription ends. What is bound (in flight) stays readable until it is done (K15).
+    /// A subscription ends. What is bound (in flight) stays readable until it is done (K15). What was owed under this
+    /// subscription alone is counted as `unsubscribed` (K30), so it comes before the end of its queue.
     Unsubscribed {
         /// Which session.
         session: SessionId,

@@ -69,9 +69,9 @@ pub trait Store: Send + Sync + 'static {
     /// cannot be read is `None`.
     fn bound_messages(&self, session: SessionId, seqs: Vec<Seq>, done: Done<Vec<Option<StoredMessage>>>);
 
-    /// The retained messages that a topic filter (without `$share`) matches, after everything up to `at` was
-    /// applied. Expired ones are left out. Oldest first.
-    fn retained(&self, topic_filter: String, at: Seq, done: Done<Vec<StoredMessage>>);
+    /// Reads the next page of the retained messages that a topic filter matches. Expired ones are left out. At most one
+    /// request per reader should be under way.
+    fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>);
 
     /// Whether a queue holds its limit beyond its slowest reader. Always false unless the policy is
     /// [`WhenFull::RejectPublisher`] (K22). As of the last applied batch.
@@ -115,6 +115,35 @@ pub enum Admission {
         /// A sentence for the log.
         why: Arc<str>,
     },
+}
+
+/// Which retained messages to read.
+#[derive(Clone, Debug)]
+pub struct RetainedRequest {
+    /// Without `$share`.
+    pub topic_filter: String,
+    /// Only topics behind this one: where the page before ended.
+    pub after: Option<Box<str>>,
+    /// Only messages with `seq <= to`. Read by pages with the same `to`, each topic is given once at most, and with the
+    /// message that it had there: one that was set since is left out with the one that it replaced, and one that was
+    /// cleared since is gone.
+    pub to: Seq,
+    /// Most messages.
+    pub messages_max: usize,
+    /// Most bytes of their fields; the first message is given whatever its size.
+    pub bytes_max: usize,
+    /// Answer only after everything up to here was applied.
+    pub applied: Seq,
+}
+
+/// A page of retained messages.
+#[derive(Clone, Debug, Default)]
+pub struct RetainedPage {
+    /// Ascending by topic. May be fewer than asked for, even none, before the end: so that looking through many topics
+    /// that do not match holds up nobody else.
+    pub messages: Vec<StoredMessage>,
+    /// Where the next page begins; `None` at the end.
+    pub after: Option<Box<str>>,
 }
 
 /// One part of a backlog: the messages of a queue with `from < seq <= to`.
@@ -208,6 +237,34 @@ pub struct Figures {
     pub evicted: u64,
     /// Queue entries that the sweep removed because their message had expired, once per queue and message (K16, K30).
     pub expired: u64,
+    /// What sessions and subscriptions still waited for when they ended.
+    pub waited: Waited,
+}
+
+/// Messages that were owed when a session or a subscription ended, by the word under which it ended (K30): those in its
+/// queues that it had not done with, and those bound to a packet id that the client had not received for sure. Counted
+/// since the store was opened, and soon after the end was applied. Exact where a session's filters do not overlap, or
+/// little waits for it; else an upper bound (K23).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// The subscription ended, and no other one of the session is owed the message.
+    pub unsubscribed: u64,
+    /// The session expired.
+    pub session_expired: u64,
+    /// The session was cleared.
+    pub session_cleared: u64,
+}
+
+impl Waited {
+    /// What was counted under this word; 0 under all others.
+    pub fn under(&self, word: NotKept) -> u64 {
+        match word {
+            NotKept::Unsubscribed => self.unsubscribed,
+            NotKept::SessionExpired => self.session_expired,
+            NotKept::SessionCleared => self.session_cleared,
+            _ => 0,
+        }
+    }
 }
 
 /// What a store tells the broker about itself when it was opened: enough to build the directory and the router.

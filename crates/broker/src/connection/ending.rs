@@ -5,7 +5,6 @@ use std::{rc::Rc, sync::Arc};
 use restante_model::{Filter, NotKept, QoS, SessionId};
 use restante_store::{
     batch::Batch,
-    change::Change,
     image::{SessionImage, Will},
 };
 
@@ -78,8 +77,7 @@ pub(crate) async fn end_sessions(
     }
     let turn = reactor.decide(|turn| {
         for image in &ended {
-            let session = image.session;
-            turn.batch.change(&Change::SessionEnded { session });
+            turn.batch.end_session(image.session, why);
         }
     });
     reactor.flush();
@@ -90,11 +88,11 @@ pub(crate) async fn end_sessions(
         down(&shared.counters.sessions_absent);
         tracing::debug!(code = why.word(), client = &*image.client_id);
     }
-    drop_readers(shared, &ended);
+    drop_readers(shared, &ended, why);
     Ok(postponed)
 }
 
-fn drop_readers(shared: &Shared, ended: &[SessionImage]) {
+fn drop_readers(shared: &Shared, ended: &[SessionImage], why: NotKept) {
     shared.change_router(|router| {
         let mut closed = Batch::default();
         for subscription in ended.iter().flat_map(|image| &image.subscriptions) {
@@ -105,7 +103,7 @@ fn drop_readers(shared: &Shared, ended: &[SessionImage]) {
             let shared_reader =
                 filter.share().is_some() && parts.iter().any(|epoch| epoch.options.qos > QoS::AtMostOnce);
             if subscription.queue.is_some() || shared_reader {
-                close_reader(router, &filter, &mut closed);
+                close_reader(router, &filter, why, &mut closed);
             }
         }
         shared.submit_changes(closed);

@@ -143,6 +143,21 @@ impl Feed {
         self.mode == Mode::Live && self.ring.is_empty()
     }
 
+    /// Messages in the ring: all that a volatile session waits for.
+    pub(crate) fn ringed(&self) -> u64 {
+        self.ring.len() as u64
+    }
+
+    /// Takes out of the ring what is not wanted any more.
+    pub(crate) fn forget(&mut self, is_wanted: impl Fn(Seq, &LiveMessage) -> bool) {
+        let bytes = &mut self.ring_bytes;
+        self.ring.retain(|ringed| {
+            let stays = is_wanted(ringed.seq, &ringed.message);
+            *bytes -= if stays { 0 } else { ringed.message.cost() };
+            stays
+        });
+    }
+
     /// Whether a message that comes live was taken from the store already. (What a volatile session is given comes
     /// live only, and twice under one sequence when it matches a plain and a shared filter.)
     pub(crate) fn has_passed(&self, seq: Seq) -> bool {

@@ -17,7 +17,7 @@ use restante_codec::{
     DecodeLimits, Decoded, TooLarge, decode,
     packet::{Connect, Packet},
 };
-use restante_model::{Cursor, Filter, NotKept, QoS, SessionId};
+use restante_model::{Cursor, Filter, NotKept, QoS, Seq, SessionId};
 use restante_session::{Inbound, KeepAlive, OutAliases, Outbound, Refusal, Terms, accept};
 use restante_store::{
     change::Change,
@@ -320,6 +320,8 @@ async fn settle(
             subscriptions,
             feed,
             cursor_written: cursor.low(),
+            unsubscribed_through: Seq::ZERO,
+            has_unqueued: false,
             answers: Answers::default(),
             out,
             written: 0,

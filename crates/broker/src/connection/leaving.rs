@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use restante_codec::packet::Version;
-use restante_model::QoS;
+use restante_model::{Binding, NotKept, QoS};
 use restante_store::{batch::Batch, change::Change};
 use tokio::net::TcpStream;
 
@@ -81,16 +81,29 @@ impl Connection {
         if let (Some(will), false) = (&will, delayed) {
             publish_will(reactor, &self.client_id, will);
         }
+        // Whoever asked for the end has cleared it; else it ends because it does not outlive its connection.
+        let ended = match why {
+            Closing::ByClient { .. } => NotKept::SessionCleared,
+            _ => NotKept::SessionExpired,
+        };
+        if !self.is_persistent() {
+            shared.counters.not_kept(ended, self.waiting_in_memory());
+        }
+        shared.counters.not_kept(NotKept::Unsubscribed, self.left_over());
         self.leave_router(reactor);
         let Some(session) = self.session else {
             return Leaving::Gone;
         };
         if !persistent {
             reactor.decide(|turn| {
-                turn.batch.change(&Change::SessionEnded { session });
+                if self.is_persistent() {
+                    // What was acknowledged until now is not counted as waiting.
+                    self.record_cursor(&mut self.state.borrow_mut(), &mut turn.batch);
+                }
+                turn.batch.end_session(session, ended);
             });
             reactor.flush();
-            self.stop_reading(shared);
+            self.stop_reading(shared, ended);
             return Leaving::Gone;
         }
         reactor.decide(|turn| {
@@ -126,6 +139,34 @@ impl Connection {
         Leaving::Absent(session, now.plus_seconds(expiry))
     }
 
+    /// What ends with a session that is not in the store: what it had in its ring, and what it was sent and has not
+    /// received for sure. What is leased goes to another member.
+    fn waiting_in_memory(&self) -> u64 {
+        let state = self.state.borrow();
+        let in_flight = state.outbound.bindings().into_iter().filter(|binding| {
+            let leased = matches!(state.aside.get(&binding.packet_id), Some(Some(_)));
+            !binding.released && (binding.qos == QoS::ExactlyOnce || !leased)
+        });
+        state.feed.ringed() + in_flight.count() as u64
+    }
+
+    /// What was leased from groups that have ended since: there is no other member to get it.
+    fn left_over(&self) -> u64 {
+        let state = self.state.borrow();
+        let is_lost = |binding: &Binding| match state.aside.get(&binding.packet_id) {
+            Some(Some((group, seq))) => {
+                binding.qos < QoS::ExactlyOnce && !group.has_leased(*seq, self.address)
+            }
+            _ => false,
+        };
+        state
+            .outbound
+            .bindings()
+            .iter()
+            .filter(|binding| is_lost(binding))
+            .count() as u64
+    }
+
     fn leave_router(&self, reactor: &Reactor) {
         let shared = &reactor.shared;
         let state = self.state.borrow();
@@ -154,7 +195,7 @@ impl Connection {
     }
 
     /// A persistent session that ends with its connection reads its queues no more.
-    fn stop_reading(&self, shared: &Shared) {
+    fn stop_reading(&self, shared: &Shared, why: NotKept) {
         let state = self.state.borrow();
         shared.change_router(|router| {
             let mut closed = Batch::default();
@@ -163,7 +204,7 @@ impl Connection {
                 .values()
                 .filter(|subscription| subscription.reads)
             {
-                close_reader(router, &subscription.filter, &mut closed);
+                close_reader(router, &subscription.filter, why, &mut closed);
             }
             shared.submit_changes(closed);
         });

@@ -41,7 +41,7 @@ use hashbrown::HashMap;
 use publishing::{Outgoing, publish};
 use restante_codec::encode::Receiver;
 use restante_codec::packet::Version;
-use restante_model::{Epochs, Filter, QueueId, Seq, SessionId};
+use restante_model::{Epochs, Filter, QoS, QueueId, Seq, SessionId};
 use restante_session::{Inbound, KeepAlive, OutAliases, Outbound, Terms, Violation};
 use restante_store::image::Will;
 use retained::Retained;
@@ -83,8 +83,12 @@ struct State {
     keep_alive: KeepAlive,
     subscriptions: HashMap<Box<str>, Subscription>,
     feed: Feed,
+    /// Whether any subscription had no queue of its own when the last page was asked for.
+    has_unqueued: bool,
     /// How far the cursor had come when it was last written.
     cursor_written: Seq,
+    /// The end of the last subscription that had a queue: what came before it and matches no other one is not owed.
+    unsubscribed_through: Seq,
     answers: Answers,
     /// Bytes on their way to the socket; `written` of them are there already.
     out: Vec<u8>,
@@ -114,6 +118,23 @@ struct Subscription {
     /// The session counts as a reader of the filter's queue.
     reads: bool,
     epochs: Epochs,
+}
+
+impl Subscription {
+    /// Not shared, and never above QoS 0: what the store keeps for other subscriptions does not name it.
+    fn is_unqueued(&self) -> bool {
+        self.queue.is_none() && self.filter.share().is_none()
+    }
+}
+
+/// Whether a message of a persistent session's queues is owed under any of these.
+fn is_owed(subscriptions: &HashMap<Box<str>, Subscription>, seq: Seq, topic: &[u8]) -> bool {
+    let topic = pump::text(topic);
+    let mut reading = subscriptions.values().filter(|one| one.queue.is_some());
+    reading.any(|one| {
+        let options = one.epochs.covering(seq);
+        options.is_some_and(|options| options.qos > QoS::AtMostOnce) && one.filter.matches(topic)
+    })
 }
 
 /// Why a connection ends.
@@ -226,7 +247,7 @@ impl Connection {
         match note {
             Note::Page(page) => self.state.borrow_mut().feed.take_page(page),
             Note::Bound(messages) => self.take_bound(messages),
-            Note::Retained(found) => self.take_retained(found),
+            Note::Retained(page) => self.take_retained(page),
             Note::TakenOver => self.close(Closing::TakenOver),
             Note::GroupReady(group) => self.group_ready(&group),
         }

@@ -177,12 +177,12 @@ impl Connection {
                 stored,
                 refused,
             } => {
-                let word = if refused {
-                    NotKept::RefusedByClient
-                } else {
-                    NotKept::Acknowledged
-                };
-                reactor.shared.counters.not_kept(word, 1);
+                match (refused, qos) {
+                    (true, _) => reactor.shared.counters.not_kept(NotKept::RefusedByClient, 1),
+                    // PUBREC said it.
+                    (false, QoS::ExactlyOnce) => {}
+                    (false, _) => reactor.shared.counters.not_kept(NotKept::Acknowledged, 1),
+                }
                 if let Some(session) = self.session.filter(|_| stored && self.is_persistent()) {
                     let change = Change::Unbound { session, packet_id };
                     // While it is bound the cursor need not know of it; without a binding it must, or a crash in between
@@ -200,6 +200,10 @@ impl Connection {
                 self.delivery_over(reactor, state, packet_id);
             }
             Answer::Release { packet_id, first, .. } => {
+                reactor
+                    .shared
+                    .counters
+                    .not_kept(NotKept::Acknowledged, u64::from(first));
                 let turn = match self.session.filter(|_| first && self.is_persistent()) {
                     Some(session) => reactor.decide(|turn| {
                         turn.batch.change(&Change::Released { session, packet_id });

@@ -21,6 +21,7 @@ use restante_store::{
 use super::{
     Connection, Response, State, Subscription, Wait,
     feed::{Next, Ringed},
+    is_owed,
 };
 use crate::{
     expiry_mark,
@@ -122,6 +123,10 @@ impl Connection {
         }
         // A page can be ahead of the inbox: the store may have answered before this message was handed over.
         if state.feed.has_passed(seq) {
+            return;
+        }
+        // On its way when its subscription ended: it was counted then (K30).
+        if seq <= state.unsubscribed_through && !is_owed(&state.subscriptions, seq, view.topic) {
             return;
         }
         let straight = state.feed.is_caught_up()
@@ -412,7 +417,9 @@ impl Connection {
     fn ask_page(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State) -> bool {
         let mut filters = Vec::new();
         let mut spans = Vec::new();
+        state.has_unqueued = false;
         for (filter, subscription) in &state.subscriptions {
+            state.has_unqueued |= subscription.is_unqueued();
             if let (Some(queue), Some(first)) = (subscription.queue, subscription.epochs.parts().first()) {
                 filters.push(filter.clone());
                 spans.push(QueueSpan {
@@ -459,15 +466,25 @@ impl Connection {
         };
         let near = (0..64).filter(|bit| entry.spans & (1 << bit) != 0);
         let spans = near.chain(entry.spans_beyond.iter().map(|&span| span as usize));
-        let covering: Vec<SubscriptionOptions> = spans
+        let mut covering: Vec<SubscriptionOptions> = spans
             .filter_map(|span| state.subscriptions.get(filters.get(span)?))
             .filter_map(|subscription| subscription.epochs.covering(entry.seq).copied())
             .collect();
+        // In a page when its subscription ended: it was counted then (K30).
+        if covering.is_empty() {
+            return;
+        }
         // Owed only where an epoch at QoS 1 or 2 covers it (K14).
-        if !covering.is_empty() && covering.iter().all(|options| options.qos == QoS::AtMostOnce) {
+        if covering.iter().all(|options| options.qos == QoS::AtMostOnce) {
             return reactor.shared.counters.not_kept(NotKept::SubscriptionQos0, 1);
         }
         let view = MessageView::of_stored(message);
+        if state.has_unqueued {
+            // They cannot be seen in the store: matched as if the message came live (K13).
+            let unqueued = state.subscriptions.values().filter(|one| one.is_unqueued());
+            let matching = unqueued.filter(|one| one.filter.matches(text(view.topic)));
+            covering.extend(matching.filter_map(|one| one.epochs.covering(entry.seq)));
+        }
         self.deliver(
             reactor,
             state,
@@ -673,7 +690,7 @@ fn set_alias<'a>(publish: &mut PublishOut<'a>, aliases: &mut restante_session::O
 }
 
 /// Topics were checked when they were published; what is damaged on disk has failed its checksum before this.
-fn text(topic: &[u8]) -> &str {
+pub(super) fn text(topic: &[u8]) -> &str {
     std::str::from_utf8(topic).unwrap_or_default()
 }
 

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use restante_codec::packet::{Subscribe, Unsubscribe};
-use restante_model::{Epochs, Filter, QoS, QueueId, RetainHandling, SubscriptionOptions};
+use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, RetainHandling, SubscriptionOptions};
 use restante_session::{Granted, check_filters, subscribe::unsuback_code};
 use restante_store::{batch::Batch, change::Change};
 
-use super::{Closing, Connection, Response, State, Subscription, Wait};
+use super::{Closing, Connection, Response, State, Subscription, Wait, is_owed};
 use crate::{
     counters::{down, up},
+    live::LiveMessage,
     reactor::Reactor,
     router::{Reader, Receiver, Router},
     shared::Shared,
@@ -144,7 +145,7 @@ impl Connection {
                 let gone = state.subscriptions.remove(*text);
                 let existed = gone.is_some();
                 if let Some(subscription) = gone {
-                    self.unsubscribe(reactor, &subscription);
+                    self.unsubscribe(reactor, state, &subscription);
                 }
                 unsuback_code(text, existed)
             })
@@ -173,19 +174,34 @@ impl Connection {
         }
     }
 
-    fn unsubscribe(self: &Rc<Self>, reactor: &Rc<Reactor>, subscription: &Subscription) {
+    fn unsubscribe(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State, subscription: &Subscription) {
         let shared = &reactor.shared;
         let filter = &subscription.filter;
+        if filter.share().is_none() {
+            state.retained.forget(filter.topic_filter());
+        }
         down(&shared.counters.subscriptions);
         if let Some(session) = self.session.filter(|_| self.is_persistent()) {
+            let had_queue = subscription.queue.is_some();
             reactor.decide(|turn| {
+                if had_queue {
+                    // What was taken until now is not counted as waiting.
+                    self.record_cursor(state, &mut turn.batch);
+                }
                 turn.batch.change(&Change::Unsubscribed {
                     session,
                     filter: filter.as_str(),
                 });
             });
             // The queue closes behind this record, never before it.
-            reactor.flush();
+            let through = reactor.flush_through();
+            if had_queue {
+                // The store has counted all that waited, and so nothing of it is sent any more.
+                state.unsubscribed_through = through;
+                let subscriptions = &state.subscriptions;
+                let is_owed = |seq, message: &LiveMessage| is_owed(subscriptions, seq, message.view().topic);
+                state.feed.forget(is_owed);
+            }
         }
         if filter.share().is_some() {
             let group = shared.change_router(|router| {
@@ -193,7 +209,7 @@ impl Connection {
                 let group = router.group(filter);
                 group.resign(self.address);
                 if subscription.reads {
-                    close_reader(router, filter, &mut closed);
+                    close_reader(router, filter, NotKept::Unsubscribed, &mut closed);
                 }
                 router.drop_group_if_unused(filter);
                 shared.submit_changes(closed);
@@ -206,7 +222,7 @@ impl Connection {
             let mut closed = Batch::default();
             router.detach(filter, self.address);
             if subscription.reads {
-                close_reader(router, filter, &mut closed);
+                close_reader(router, filter, NotKept::Unsubscribed, &mut closed);
             }
             shared.submit_changes(closed);
         });
@@ -259,16 +275,14 @@ pub(super) fn open_queue(shared: &Shared, router: &mut Router, filter: &Filter) 
 /// The protocol version in the record of a shared group's own session: no client has it.
 pub(crate) const GROUP_VERSION: u8 = 0;
 
-/// Takes a reader away; the last one closes the queue. What the session had to record of it was submitted before.
-pub(crate) fn close_reader(router: &mut Router, filter: &Filter, closed: &mut Batch) {
+/// Takes a reader away; the last one closes the queue, and ends what waits for its group under the word by which it left
+/// itself. What the session had to record of it was submitted before.
+pub(crate) fn close_reader(router: &mut Router, filter: &Filter, why: NotKept, closed: &mut Batch) {
     let Some(queue) = router.remove_reader(filter) else {
         return;
     };
-    closed.change(&Change::QueueClosed { queue });
-    if filter.share().is_some()
-        && let Some(session) = router.group(filter).close()
-    {
-        closed.change(&Change::SessionEnded { session });
+    if filter.share().is_some() && router.group(filter).close(why, closed) {
         router.drop_group_if_unused(filter);
     }
+    closed.change(&Change::QueueClosed { queue });
 }

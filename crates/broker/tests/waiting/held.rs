@@ -12,7 +12,10 @@ use parking_lot::Mutex;
 use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 use restante_store::{
     batch::Batch,
-    contract::{Admission, Done, Figures, Page, ReadRequest, Span, Store, StoreError, Wake},
+    contract::{
+        Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Span, Store, StoreError,
+        Wake,
+    },
     image::{SessionImage, StoredMessage},
 };
 
@@ -206,14 +209,14 @@ impl Store for HeldStore {
         self.inner.bound_messages(session, seqs, done);
     }
 
-    fn retained(&self, topic_filter: String, at: Seq, done: Done<Vec<StoredMessage>>) {
+    fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>) {
         self.lookups.fetch_add(1, Ordering::SeqCst);
         let late = self.late.clone();
-        let done: Done<Vec<StoredMessage>> = Box::new(move |found| match &mut *late.lock() {
-            Some(waiting) => waiting.push(Box::new(move || done(found))),
-            None => done(found),
+        let done: Done<RetainedPage> = Box::new(move |page| match &mut *late.lock() {
+            Some(waiting) => waiting.push(Box::new(move || done(page))),
+            None => done(page),
         });
-        self.inner.retained(topic_filter, at, done);
+        self.inner.retained(request, done);
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

@@ -142,9 +142,9 @@ impl House {
         self.broker.as_ref().expect("open").watch().ready()
     }
 
-    /// How many messages ended with this word.
+    /// How many messages ended with this word, as far as the broker or the ends of sessions and subscriptions tell.
     pub(crate) fn not_kept(&self, word: NotKept) -> u64 {
-        self.figures().not_kept[word as usize]
+        self.figures().not_kept[word as usize] + self.store_figures().waited.under(word)
     }
 
     /// Waits until the figures are as they should be: they follow what clients see by a moment.

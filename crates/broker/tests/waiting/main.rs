@@ -8,6 +8,7 @@ mod house;
 mod held;
 
 mod chance;
+mod conservation;
 mod crash;
 mod durability;
 mod lifecycle;

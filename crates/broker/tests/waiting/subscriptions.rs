@@ -5,10 +5,11 @@ use restante_codec::packet::AckKind;
 use restante_model::{NotKept, QoS, SubscriptionOptions};
 use restante_testkit::{Client, Connect, Message, Publish};
 
-use crate::house::{Backing, House};
+use crate::house::{Backing, Chance, House};
 
 on_each_store! {
     k13_overlapping_filters_give_one_copy_at_the_highest_qos_with_all_identifiers
+    k13_subscriptions_without_a_queue_are_named_as_of_then
     what_is_sent_again_carries_the_same_identifiers
     k14_a_message_is_owed_under_the_options_of_its_time
     k14_many_changes_while_everything_was_taken_lose_nothing
@@ -17,6 +18,8 @@ on_each_store! {
     k15_a_queue_without_readers_is_closed
     a_retained_message_never_follows_the_one_that_replaced_it
     retained_messages_are_fetched_as_they_are_taken
+    many_retained_messages_come_page_by_page_while_they_change
+    retained_messages_stop_with_their_subscription
     k20_what_cannot_be_delivered_blocks_nothing_behind_it
     k16_ten_thousand_absent_sessions_on_one_filter_cost_one_record
 }
@@ -62,10 +65,53 @@ fn k13_overlapping_filters_give_one_copy_at_the_highest_qos_with_all_identifiers
         assert_eq!((text(message).as_str(), message.qos), (payload, QoS::ExactlyOnce));
         let mut identifiers = message.subscription_ids.clone();
         identifiers.sort_unstable();
-        // A subscription at QoS 0 has no queue: what is read from the store does not know of it.
-        let expected: &[u32] = if payload == "present" { &[1, 2, 3] } else { &[2, 3] };
-        assert_eq!(identifiers, expected);
+        // Also of the one at QoS 0, of which the store's queues know nothing.
+        assert_eq!(identifiers, [1, 2, 3]);
     }
+}
+
+/// What is read from the store names the subscriptions at QoS 0 that were there when it was published, and no others.
+fn k13_subscriptions_without_a_queue_are_named_as_of_then(backing: Backing) {
+    let house = House::open(backing, |_| {});
+    let options = |qos, identifier| SubscriptionOptions {
+        identifier: Some(identifier),
+        ..at(qos)
+    };
+    let mut publisher = house.publisher("p");
+    let mut client = house.client(&kept().receive_maximum(1));
+    client.subscribe_with(&[("a/#", options(QoS::AtLeastOnce, 1))]);
+    client.subscribe_with(&[("a/+", options(QoS::AtMostOnce, 2))]);
+    client.subscribe_with(&[("b", options(QoS::AtMostOnce, 3))]);
+    client.subscribe_with(&[("+/b", options(QoS::AtMostOnce, 4))]);
+    client.disconnect();
+    publisher.publish_acked("a/b", b"one");
+    publisher.publish_acked("a/b/c", b"two");
+    let mut client = house.client(&kept().receive_maximum(1));
+    let first = client.expect_publish();
+    // Later than what waits, or not there any more when it comes.
+    client.subscribe_with(&[("#", options(QoS::AtMostOnce, 6))]);
+    publisher.publish_acked("a/b", b"three");
+    client.unsubscribe(&["+/b"]);
+    client.ack(AckKind::PubAck, first.packet_id);
+    let mut got = vec![first];
+    got.extend(client.take_publishes(2));
+    let told: Vec<(String, Vec<u32>)> = got
+        .iter()
+        .map(|message| {
+            let mut identifiers = message.subscription_ids.clone();
+            identifiers.sort_unstable();
+            (text(message), identifiers)
+        })
+        .collect();
+    assert_eq!(told[0], ("one".into(), vec![1, 2, 4]));
+    assert_eq!(told[1], ("two".into(), vec![1]));
+    assert_eq!((told[2].0.as_str(), got[2].qos), ("three", QoS::AtLeastOnce));
+    // From the ring as it was matched, from the store as of now.
+    assert!(
+        told[2].1 == [1, 2, 4, 6] || told[2].1 == [1, 2, 6],
+        "{:?}",
+        told[2].1
+    );
 }
 
 fn what_is_sent_again_carries_the_same_identifiers(backing: Backing) {
@@ -239,6 +285,90 @@ fn k15_a_queue_without_readers_is_closed(backing: Backing) {
     house.until("no queue", |house| house.store_figures().queues == 0);
     publisher.publish_acked("t", b"nobody");
     assert_eq!(house.store_figures().entries, 0);
+}
+
+/// Whatever changes before, at and behind the place where the client is: of each topic it has the latest in the end, never
+/// an older one behind a newer one, and nothing of what stayed as it was is missing or comes twice.
+fn many_retained_messages_come_page_by_page_while_they_change(backing: Backing) {
+    const TOPICS: usize = 700;
+    let house = House::open(backing, |_| {});
+    let mut publisher = house.publisher("p");
+    let mut retain = |topic: usize, payload: &[u8]| {
+        let id = publisher.fresh_id();
+        publisher.publish(&Publish::qos1(id, &format!("t/{topic:03}"), payload).retain());
+        publisher.expect_ack(AckKind::PubAck, id);
+    };
+    for topic in 0..TOPICS {
+        retain(topic, b"0");
+    }
+    let mut client = house.client(&Connect::v5("s").receive_maximum(20));
+    client.subscribe(&[("t/#", QoS::AtLeastOnce)]);
+    let mut latest: Vec<u32> = vec![0; TOPICS];
+    let mut seen: Vec<Vec<u32>> = vec![Vec::new(); TOPICS];
+    let mut chance = Chance::new(7);
+    let mut changes = 0;
+    for round in 1.. {
+        // Before any page has come, and then between pages.
+        for _ in 0..if round <= 30 { 4 } else { 0 } {
+            let topic = chance.below(TOPICS as u64) as usize;
+            changes += 1;
+            latest[topic] = changes;
+            retain(topic, changes.to_string().as_bytes());
+        }
+        client.send(&restante_codec::client::PINGREQ).expect("open");
+        loop {
+            match client.expect() {
+                restante_testkit::Received::Publish(message) => {
+                    client.ack(AckKind::PubAck, message.packet_id);
+                    let topic: usize = message.topic[2..].parse().expect("a number");
+                    seen[topic].push(text(&message).parse().expect("a number"));
+                }
+                restante_testkit::Received::PingResp => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        let is_complete = |(topic, seen): (usize, &Vec<u32>)| seen.last() == Some(&latest[topic]);
+        if round > 30 && seen.iter().enumerate().all(is_complete) {
+            break;
+        }
+        assert!(round < 100_000, "{} lookups", house.store.lookups());
+    }
+    client.expect_nothing();
+    for (topic, seen) in seen.iter().enumerate() {
+        assert!(
+            seen.windows(2).all(|pair| pair[0] < pair[1]),
+            "t/{topic}: {seen:?}"
+        );
+    }
+    assert!(
+        (3..20).contains(&house.store.lookups()),
+        "{}",
+        house.store.lookups()
+    );
+}
+
+fn retained_messages_stop_with_their_subscription(backing: Backing) {
+    const TOPICS: usize = 600;
+    let house = House::open(backing, |_| {});
+    let mut publisher = house.publisher("p");
+    for topic in 0..TOPICS {
+        let id = publisher.fresh_id();
+        publisher.publish(&Publish::qos1(id, &format!("t/{topic}"), b"x").retain());
+        publisher.expect_ack(AckKind::PubAck, id);
+    }
+    let mut client = house.client(&kept().receive_maximum(3));
+    client.subscribe(&[("t/#", QoS::AtLeastOnce)]);
+    let begun: Vec<Message> = (0..3).map(|_| client.expect_publish()).collect();
+    client.unsubscribe(&["t/#"]);
+    for message in begun {
+        client.ack(AckKind::PubAck, message.packet_id);
+    }
+    client.expect_nothing();
+    assert_eq!(house.store.lookups(), 1);
+    // And begin anew with a new one.
+    client.subscribe(&[("t/#", QoS::AtLeastOnce)]);
+    assert_eq!(client.take_publishes(TOPICS).len(), TOPICS);
+    client.expect_nothing();
 }
 
 fn k20_what_cannot_be_delivered_blocks_nothing_behind_it(backing: Backing) {

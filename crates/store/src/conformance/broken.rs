@@ -13,9 +13,12 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 
 use crate::{
     batch::Batch,
-    change::NewMessage,
+    change::{Change, NewMessage},
     change_record::ChangeRecord,
-    contract::{Admission, Done, Figures, Page, ReadRequest, Span, Store, StoreError, Wake},
+    contract::{
+        Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Span, Store, StoreError,
+        Waited, Wake,
+    },
     image::{SessionImage, StoredMessage},
     record::{Body, MessageRecord},
 };
@@ -59,6 +62,14 @@ pub enum Fault {
     SkipIgnored,
     /// What is submitted counts as durable at once.
     DurableTooEarly,
+    /// What is between two pages of retained messages is left out.
+    RetainedPageLost,
+    /// Retained messages are given that were set after the reader began.
+    RetainedBoundIgnored,
+    /// What waited when something ended is not counted.
+    WaitedUncounted,
+    /// The word under which a session ends is forgotten.
+    WordForgotten,
 }
 
 impl Fault {
@@ -80,6 +91,10 @@ impl Fault {
         Fault::EndTooEarly,
         Fault::SkipIgnored,
         Fault::DurableTooEarly,
+        Fault::RetainedPageLost,
+        Fault::RetainedBoundIgnored,
+        Fault::WaitedUncounted,
+        Fault::WordForgotten,
     ];
 }
 
@@ -159,7 +174,7 @@ impl BrokenStore {
                     at,
                     ..
                 }) if self.has(Fault::WillForgotten) => {
-                    spoiled.change(&crate::change::Change::SessionOpened {
+                    spoiled.change(&Change::SessionOpened {
                         session: *session,
                         client_id,
                         version: *version,
@@ -167,6 +182,15 @@ impl BrokenStore {
                         will: None,
                         at: *at,
                     });
+                }
+                Body::Change(ChangeRecord::SessionEnded { session }) => {
+                    match batch
+                        .word(record.ordinal)
+                        .filter(|_| !self.has(Fault::WordForgotten))
+                    {
+                        Some(word) => spoiled.end_session(*session, word),
+                        None => spoiled.change(&Change::SessionEnded { session: *session }),
+                    };
                 }
                 Body::Change(change) => _ = spoiled.change(&as_change(change)),
             }
@@ -284,8 +308,19 @@ impl Store for BrokenStore {
         self.store.bound_messages(session, seqs, Box::new(spoil));
     }
 
-    fn retained(&self, topic_filter: String, at: Seq, done: Done<Vec<StoredMessage>>) {
-        self.store.retained(topic_filter, at, done);
+    fn retained(&self, mut request: RetainedRequest, done: Done<RetainedPage>) {
+        if self.has(Fault::RetainedBoundIgnored) {
+            request.to = Seq::MAX;
+        }
+        let lost = self.has(Fault::RetainedPageLost);
+        let spoil = move |mut page: RetainedPage| {
+            // The last message of a page falls between it and the next one.
+            if lost && page.after.is_some() {
+                page.messages.pop();
+            }
+            done(page);
+        };
+        self.store.retained(request, Box::new(spoil));
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {
@@ -297,7 +332,11 @@ impl Store for BrokenStore {
     }
 
     fn figures(&self) -> Figures {
-        self.store.figures()
+        let mut figures = self.store.figures();
+        if self.has(Fault::WaitedUncounted) {
+            figures.waited = Waited::default();
+        }
+        figures
     }
 
     fn close(&self) -> Result<(), StoreError> {

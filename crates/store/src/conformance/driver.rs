@@ -10,7 +10,9 @@ use restante_model::{QoS, QueueId, Seq, SessionId, SubscriptionOptions, UnixMill
 use crate::{
     batch::Batch,
     change::{Change, NewMessage},
-    contract::{Done, Entry, Page, QueueSpan, ReadRequest, Recovered, Span, Store},
+    contract::{
+        Done, Entry, Page, QueueSpan, ReadRequest, Recovered, RetainedPage, RetainedRequest, Span, Store,
+    },
     image::{SessionImage, StoredMessage},
 };
 
@@ -155,12 +157,39 @@ impl Driver {
         self.answer(|done| self.store.bound_messages(session, seqs.to_vec(), done))
     }
 
-    /// Retained messages.
+    /// A page of retained messages.
+    pub fn retained_page(&self, request: RetainedRequest) -> RetainedPage {
+        self.answer(|done| self.store.retained(request, done))
+    }
+
+    /// Retained messages, by pages of so many messages.
+    pub fn retained_by(&self, topic_filter: &str, messages_max: usize) -> Vec<StoredMessage> {
+        let mut request = RetainedRequest {
+            messages_max,
+            ..retained_of(topic_filter, self.store.durable())
+        };
+        let mut all = Vec::new();
+        loop {
+            let page = self.retained_page(request.clone());
+            assert!(
+                page.messages.len() <= messages_max,
+                "a page holds what was asked for"
+            );
+            assert!(
+                page.after.is_none() || page.after > request.after,
+                "a page that is not the end moves on"
+            );
+            all.extend(page.messages);
+            if page.after.is_none() {
+                return all;
+            }
+            request.after = page.after;
+        }
+    }
+
+    /// All retained messages of a filter.
     pub fn retained(&self, topic_filter: &str) -> Vec<StoredMessage> {
-        self.answer(|done| {
-            self.store
-                .retained(topic_filter.into(), self.store.durable(), done)
-        })
+        self.retained_by(topic_filter, usize::MAX)
     }
 
     /// Lets time pass: a few ticks, so that a round of the sweep had its chance.
@@ -180,6 +209,18 @@ impl Driver {
             self.tick(now);
             is_so()
         });
+    }
+}
+
+/// All retained messages of a filter, after everything up to `applied`.
+pub fn retained_of(topic_filter: &str, applied: Seq) -> RetainedRequest {
+    RetainedRequest {
+        topic_filter: topic_filter.into(),
+        after: None,
+        to: Seq::MAX,
+        messages_max: usize::MAX,
+        bytes_max: usize::MAX,
+        applied,
     }
 }
 

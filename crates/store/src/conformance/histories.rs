@@ -1,6 +1,6 @@
 //! Behaviours: random histories against the naive model. The same seed gives the same history.
 
-use crate::contract::WhenFull;
+use crate::contract::{Waited, WhenFull};
 
 use super::{
     OpenSettings, Place,
@@ -62,6 +62,8 @@ pub fn run(place: &dyn Place, settings: &OpenSettings, seed: u64, batches: usize
             driver.store().close().expect("the store closes");
             drop(driver);
             driver = Driver::open(place, settings);
+            // Counters begin with the process.
+            state.waited = Waited::default();
         }
         // A limit is worked out when somebody looks: both must look at the same moments.
         if reopen || limit > 0 || number % 20 == 0 || number + 1 == batches {
@@ -75,6 +77,8 @@ pub fn run(place: &dyn Place, settings: &OpenSettings, seed: u64, batches: usize
             if let Some(wrong) = wrong {
                 panic!("seed {seed}, batch {number}, reopened {reopen}: {wrong}");
             }
+            let what = format!("{:?} is counted (seed {seed}, batch {number})", state.waited);
+            driver.until(&what, || driver.store().figures().waited == state.waited);
         }
     }
 }

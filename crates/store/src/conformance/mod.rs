@@ -11,6 +11,7 @@
 pub mod bindings;
 pub mod broken;
 pub mod driver;
+pub mod endings;
 pub mod exchanges;
 pub mod floors;
 pub mod histories;
@@ -138,6 +139,14 @@ macro_rules! store_suite {
             bindings::a_bound_message_stays_readable_when_all_have_acknowledged,
             bindings::a_retained_message_can_be_bound,
             bindings::what_is_not_bound_or_not_kept_is_none,
+            endings::k30_what_waited_is_counted_by_word,
+            endings::k30_the_count_is_as_of_the_end,
+            endings::k30_what_was_acknowledged_is_not_counted,
+            endings::k30_k14_what_is_not_owed_is_not_counted,
+            endings::k30_what_is_in_flight_is_counted_once,
+            endings::k30_k13_overlapping_filters_count_a_message_once,
+            endings::k23_a_large_overlap_is_an_upper_bound,
+            endings::k30_k22_what_was_evicted_is_not_counted_again,
             floors::k22_drop_oldest_is_a_floor_under_the_cursor,
             floors::k22_drop_newest_keeps_the_first_and_takes_new_ones_after_a_drain,
             floors::k22_reject_publisher_is_judged_by_the_slowest_reader,
@@ -180,7 +189,10 @@ macro_rules! store_suite {
             reopening::reopening_again_and_again_changes_nothing,
             retained::set_replace_and_clear,
             retained::wildcards_match_as_filters_do,
-            retained::oldest_first_and_after_what_was_named,
+            retained::by_topic_and_after_what_was_named,
+            retained::pages_stay_right_while_messages_change,
+            retained::pages_of_retained_messages_are_bounded,
+            retained::few_among_many_are_found,
             retained::expired_ones_are_left_out,
             retained::a_retained_message_outlives_its_queue,
             sessions::opening_and_detaching,

@@ -19,7 +19,7 @@ use super::{
 pub struct Observed {
     /// Sessions with their backlogs.
     pub sessions: BTreeMap<SessionId, Seen>,
-    /// All retained messages, oldest first.
+    /// All retained messages, ascending by topic.
     pub retained: Vec<StoredMessage>,
 }
 
@@ -68,7 +68,7 @@ pub fn observe(driver: &Driver, state: &State, page: usize) -> Observed {
     let session = |&id: &SessionId| Some((id, see(driver, driver.session(id)?, page)));
     Observed {
         sessions: state.sessions_ever.iter().filter_map(session).collect(),
-        retained: driver.retained("#"),
+        retained: driver.retained_by("#", page),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a history does, as owned values that can be put into a batch and into the naive model.
 
-use restante_model::{QoS, QueueId, SessionId, UnixMillis};
+use restante_model::{NotKept, QoS, QueueId, SessionId, UnixMillis};
 
 use crate::{
     batch::Batch,
@@ -41,8 +41,19 @@ impl Operation {
         match self {
             Operation::Skip => _ = batch.skip(),
             Operation::Publish(published) => _ = batch.message(&published.message()),
+            Operation::Change(ChangeRecord::SessionEnded { session }) => {
+                batch.end_session(*session, word_of(*session));
+            }
             Operation::Change(change) => _ = batch.change(&as_change(change)),
         }
+    }
+}
+
+/// Under which word the session of a history ends.
+pub fn word_of(session: SessionId) -> NotKept {
+    match session.0 % 2 {
+        0 => NotKept::SessionCleared,
+        _ => NotKept::SessionExpired,
     }
 }
 

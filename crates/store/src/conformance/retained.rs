@@ -4,12 +4,13 @@ use restante_model::{QoS, QueueId, Seq, SessionId, UnixMillis};
 
 use crate::{
     change::{Change, NewMessage},
+    contract::{RetainedPage, RetainedRequest},
     image::StoredMessage,
 };
 
 use super::{
     OpenSettings, Place,
-    driver::{Driver, plain, subscribe, whole},
+    driver::{Driver, plain, retained_of, subscribe, whole},
 };
 
 const NOW: UnixMillis = UnixMillis(1_792_000_001_000);
@@ -83,30 +84,123 @@ pub fn wildcards_match_as_filters_do(place: &dyn Place) {
         "#", "+", "a/#", "a/+", "+/+", "a/+/c", "a", "$SYS/#", "$SYS/+", "/+", "a/b/#", "+/b/#", "x/#",
     ] {
         let found = driver.retained(filter);
-        let expected: Vec<&str> = all
+        let mut expected: Vec<&str> = all
             .into_iter()
             .filter(|topic| restante_model::filter::matches(filter, topic))
             .collect();
+        expected.sort_unstable();
         assert_eq!(topics(&found), expected, "{filter}");
+        for page in [1, 2, 3] {
+            let found = driver.retained_by(filter, page);
+            assert_eq!(topics(&found), expected, "{filter} by pages of {page}");
+        }
     }
 }
 
-/// Oldest first, by the message and not by the topic; a batch that was named is seen.
-pub fn oldest_first_and_after_what_was_named(place: &dyn Place) {
+/// Ascending by topic; a batch that was named is seen.
+pub fn by_topic_and_after_what_was_named(place: &dyn Place) {
     let driver = Driver::open(place, &OpenSettings::unlimited());
     for topic in ["z", "m", "a", "m"] {
         driver.message(&retained(topic, b"x"));
     }
-    assert_eq!(topics(&driver.retained("#")), ["z", "a", "m"]);
+    assert_eq!(topics(&driver.retained("#")), ["a", "m", "z"]);
     for round in 0..50_u64 {
         let payload = round.to_be_bytes();
         let span = driver.submit(|batch| _ = batch.message(&retained("z", &payload)));
-        let found = driver.answer(|done| driver.store().retained("z".into(), span.last, done));
+        let found = driver.retained_page(retained_of("z", span.last)).messages;
         assert_eq!(
             (found.len(), found[0].seq, &found[0].payload[..]),
             (1, span.first, &payload[..])
         );
     }
+}
+
+/// What is set, replaced, cleared or expires between two pages makes no difference to what stays, and nothing is given
+/// that was set after the reader began.
+pub fn pages_stay_right_while_messages_change(place: &dyn Place) {
+    let driver = Driver::open(place, &OpenSettings::unlimited());
+    driver.tick(NOW);
+    let topic = |number: usize| format!("t/{number:02}");
+    let set = |number: usize, payload: &[u8]| driver.message(&retained(&topic(number), payload));
+    for number in (0..20).rev() {
+        set(number, b"old");
+    }
+    let to = driver.message(&NewMessage {
+        deadline: UnixMillis(NOW.0 + 5),
+        ..retained("t/15", b"expires")
+    });
+    let ask = |after: Option<Box<str>>| {
+        driver.retained_page(RetainedRequest {
+            after,
+            to,
+            messages_max: 5,
+            ..retained_of("t/#", driver.store().durable())
+        })
+    };
+    let first = ask(None);
+    assert_eq!(topics(&first.messages), ["t/00", "t/01", "t/02", "t/03", "t/04"]);
+    // Behind, at and before the place where the reader stands.
+    for number in [2, 4, 5, 12] {
+        set(number, b"new");
+    }
+    for number in [3, 6, 13] {
+        set(number, b"");
+    }
+    driver.message(&retained("t/04/between", b"new"));
+    driver.message(&retained("t/99", b"new"));
+    let second = ask(first.after);
+    assert_eq!(topics(&second.messages), ["t/07", "t/08", "t/09", "t/10", "t/11"]);
+    // Even the topic at which it stands may go.
+    set(11, b"");
+    let later = UnixMillis(NOW.0 + 5);
+    driver.tick_until(later, "one is gone", || driver.retained("t/15").is_empty());
+    let third = ask(second.after);
+    assert_eq!(topics(&third.messages), ["t/14", "t/16", "t/17", "t/18", "t/19"]);
+    assert!(
+        third
+            .messages
+            .iter()
+            .all(|message| message.payload == &b"old"[..] && message.seq < to)
+    );
+    let rest = match third.after {
+        Some(after) => ask(Some(after)),
+        None => RetainedPage::default(),
+    };
+    assert!(rest.messages.is_empty() && rest.after.is_none());
+}
+
+/// A page ends at messages and bytes; a single message is given whatever its size.
+pub fn pages_of_retained_messages_are_bounded(place: &dyn Place) {
+    let driver = Driver::open(place, &OpenSettings::unlimited());
+    let payload = vec![1; 10_000];
+    for number in 0..12 {
+        driver.message(&retained(&format!("t/{number:02}"), &payload));
+    }
+    let mut request = RetainedRequest {
+        bytes_max: 35_000,
+        ..retained_of("#", driver.store().durable())
+    };
+    assert_eq!(driver.retained_page(request.clone()).messages.len(), 3);
+    request.bytes_max = 1;
+    let page = driver.retained_page(request.clone());
+    assert_eq!(topics(&page.messages), ["t/00"]);
+    request.after = page.after;
+    assert_eq!(topics(&driver.retained_page(request).messages), ["t/01"]);
+}
+
+/// Many topics that do not match are looked through in the end.
+pub fn few_among_many_are_found(place: &dyn Place) {
+    const MANY: usize = 20_000;
+    let driver = Driver::open(place, &OpenSettings::unlimited());
+    driver.commit(|batch| {
+        for number in 0..MANY {
+            let last = if number % 9000 == 4500 { "yes" } else { "no" };
+            batch.message(&retained(&format!("t/{number:05}/{last}"), b"x"));
+        }
+    });
+    let found = driver.retained_by("t/+/yes", 2);
+    assert_eq!(topics(&found), ["t/04500/yes", "t/13500/yes"]);
+    assert_eq!(driver.retained_by("#", 7000).len(), MANY);
 }
 
 /// A retained message that has expired is not given any more.

@@ -5,18 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use restante_model::{Cursor, Epochs, QoS, QueueId, Seq, SessionId, UnixMicros};
+use restante_model::{Cursor, Epochs, NotKept, QoS, QueueId, Seq, SessionId, UnixMicros};
 
 use crate::{
     change_record::ChangeRecord,
-    contract::{QueueSpan, Span},
+    contract::{QueueSpan, Span, Waited},
     image::{SessionImage, StoredMessage, SubscriptionImage},
     record,
 };
 
 use super::{
     observed::{Observed, Owed, Seen, spans},
-    operation::{Operation, Published},
+    operation::{Operation, Published, word_of},
 };
 
 /// What must be there.
@@ -36,6 +36,8 @@ pub struct State {
     pub messages: Vec<(StoredMessage, Vec<QueueId>)>,
     /// The retained message of each topic.
     pub retained: BTreeMap<&'static str, StoredMessage>,
+    /// What was owed when sessions and subscriptions ended, since the store was opened.
+    pub waited: Waited,
 }
 
 impl State {
@@ -49,6 +51,7 @@ impl State {
             queues_ever: BTreeSet::new(),
             messages: Vec::new(),
             retained: BTreeMap::new(),
+            waited: Waited::default(),
         }
     }
 
@@ -110,7 +113,15 @@ impl State {
                 }
             }
             &ChangeRecord::RetainedCleared { topic } => _ = self.retained.remove(topic),
-            ChangeRecord::SessionEnded { session } => _ = self.sessions.remove(session),
+            ChangeRecord::SessionEnded { session } => self.end(*session),
+            ChangeRecord::Unsubscribed { session, .. } => {
+                let before = self.owed(*session);
+                if let Some(image) = self.sessions.get_mut(session) {
+                    change_session(image, at, change);
+                }
+                let after = self.owed(*session);
+                self.waited.unsubscribed += before.difference(&after).count() as u64;
+            }
             &ChangeRecord::SessionOpened {
                 session,
                 client_id,
@@ -132,6 +143,29 @@ impl State {
                 }
             }
         }
+    }
+
+    fn end(&mut self, session: SessionId) {
+        let owed = self.owed(session).len() as u64;
+        let Some(image) = self.sessions.remove(&session) else {
+            return;
+        };
+        let bound = image.bindings.iter().filter(|binding| !binding.released);
+        let waited = owed + bound.count() as u64;
+        match word_of(session) {
+            NotKept::SessionCleared => self.waited.session_cleared += waited,
+            _ => self.waited.session_expired += waited,
+        }
+    }
+
+    /// What a session is owed by its queues: what is bound is owed by the bindings.
+    fn owed(&self, session: SessionId) -> BTreeSet<Seq> {
+        let Some(image) = self.sessions.get(&session) else {
+            return BTreeSet::new();
+        };
+        let bound = |seq| image.bindings.iter().any(|binding| binding.seq == seq);
+        let owed = self.backlog(image).into_iter().map(|owed| owed.seq);
+        owed.filter(|&seq| !bound(seq)).collect()
     }
 
     /// What a session is owed, in order, with the spans that hold each message.
@@ -179,8 +213,7 @@ impl State {
                 bound: bound.map(|binding| self.message(binding.seq).cloned()).collect(),
             }
         };
-        let mut retained: Vec<StoredMessage> = self.retained.values().cloned().collect();
-        retained.sort_by_key(|message| message.seq);
+        let retained: Vec<StoredMessage> = self.retained.values().cloned().collect();
         Observed {
             sessions: self
                 .sessions

@@ -2,7 +2,10 @@
 
 use restante_model::{Seq, SessionId};
 
-use crate::image::{SessionImage, StoredMessage};
+use crate::{
+    contract::{RetainedPage, RetainedRequest},
+    image::{SessionImage, StoredMessage},
+};
 
 use super::{
     fetch,
@@ -12,8 +15,12 @@ use super::{
     requests::Request,
     segment::{Sealed, SegmentFile},
     shared::Shared,
+    tables::retained::Found,
 };
 use std::sync::Arc;
+
+/// Topics of retained messages that are looked at under one lock.
+const TOPICS_AT_ONCE: usize = 4096;
 
 /// Runs until the store is closed.
 pub(crate) fn run(shared: &Shared) {
@@ -22,7 +29,8 @@ pub(crate) fn run(shared: &Shared) {
             Request::Page(request, done) => done(page(shared, &request)),
             Request::Session(session, _, done) => done(session_image(shared, session)),
             Request::Bound(session, seqs, _, done) => done(bound(shared, session, &seqs)),
-            Request::Retained(filter, _, done) => done(retained(shared, &filter)),
+            Request::Retained(request, done) => done(retained(shared, request)),
+            Request::Count(word, count) => shared.counters.waited(word, count.finish()),
         }
     }
 }
@@ -33,11 +41,21 @@ fn session_image(shared: &Shared, session: SessionId) -> Option<SessionImage> {
     Some(tables.sessions.get(session.0)?.image(session, &tables.queues))
 }
 
-fn retained(shared: &Shared, filter: &str) -> Vec<StoredMessage> {
-    let tables = shared.tables.read();
-    let found = tables.retained.matching(filter, tables.now);
-    drop(tables);
-    found.iter().map(|kept| kept.stored()).collect()
+fn retained(shared: &Shared, mut request: RetainedRequest) -> RetainedPage {
+    let mut found = Found::after(request.after.take());
+    loop {
+        let tables = shared.tables.read();
+        let more = tables
+            .retained
+            .look(&request, &mut found, tables.now, TOPICS_AT_ONCE);
+        drop(tables);
+        if !more || found.is_full {
+            return RetainedPage {
+                messages: found.messages.iter().map(|kept| kept.stored()).collect(),
+                after: found.at.filter(|_| more),
+            };
+        }
+    }
 }
 
 fn bound(shared: &Shared, session: SessionId, seqs: &[Seq]) -> Vec<Option<StoredMessage>> {

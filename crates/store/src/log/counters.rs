@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use restante_model::UnixMicros;
+use restante_model::{NotKept, UnixMicros};
 
-use crate::contract::Figures;
+use crate::contract::{Figures, Waited};
 
 use super::shared::Shared;
 
@@ -18,6 +18,9 @@ pub(crate) struct Counters {
     syncs: AtomicU64,
     commit_micros: [AtomicU64; 24],
     damaged: AtomicU64,
+    unsubscribed: AtomicU64,
+    session_expired: AtomicU64,
+    session_cleared: AtomicU64,
     state_bytes: AtomicU64,
 }
 
@@ -49,6 +52,16 @@ impl Counters {
         self.state_bytes.store(bytes, Ordering::Relaxed);
     }
 
+    /// Somebody waited for so many messages when that ended which this word says.
+    pub(crate) fn waited(&self, word: NotKept, messages: u64) {
+        let counter = match word {
+            NotKept::Unsubscribed => &self.unsubscribed,
+            NotKept::SessionCleared => &self.session_cleared,
+            _ => &self.session_expired,
+        };
+        counter.fetch_add(messages, Ordering::Relaxed);
+    }
+
     /// Records were found damaged.
     pub(crate) fn damaged(&self, records: u64) {
         self.damaged.fetch_add(records, Ordering::Relaxed);
@@ -75,6 +88,11 @@ impl Shared {
             retained_bytes: tables.retained.bytes(),
             evicted: tables.evicted,
             expired: tables.expired,
+            waited: Waited {
+                unsubscribed: of(&counters.unsubscribed),
+                session_expired: of(&counters.session_expired),
+                session_cleared: of(&counters.session_cleared),
+            },
             commits: of(&counters.commits),
             records: of(&counters.records),
             bytes: of(&counters.bytes),

@@ -11,6 +11,7 @@ use super::{
     index::BlockEntry,
     shared::{Committed, Shared, Submitted},
     tables::Tables,
+    waited,
 };
 
 /// Bytes of records applied under one lock.
@@ -64,6 +65,7 @@ fn apply(shared: &Shared, submitted: Submitted, offset: u32) {
     let bytes = batch.bytes();
     let mut at = 0;
     let mut full_changed = None;
+    let mut ended = Vec::new();
     while at < bytes.len() || at == 0 {
         let mut tables = shared.tables.write();
         if at == 0 && !bytes.is_empty() {
@@ -96,6 +98,7 @@ fn apply(shared: &Shared, submitted: Submitted, offset: u32) {
             }
             at += record.len();
         }
+        ended.append(&mut tables.take_ended());
         if at >= bytes.len() {
             tables.applied = last;
             if tables.rejecting.is_some() {
@@ -110,6 +113,7 @@ fn apply(shared: &Shared, submitted: Submitted, offset: u32) {
         *shared.queues_full.write() = full;
         shared.wake();
     }
+    waited::settle(shared, first, &batch, ended);
     let pending = bytes.len();
     shared.recycle(batch);
     shared.relieve(pending);

@@ -234,7 +234,7 @@ fn done_beyond(cursor: &Cursor, last: Seq, applied: Seq) -> Cursor {
 }
 
 /// The parts of `from < seq <= to` that a cursor has not done with.
-fn not_acknowledged(cursor: &Cursor, from: Seq, to: Seq) -> Vec<(Seq, Seq)> {
+pub(crate) fn not_acknowledged(cursor: &Cursor, from: Seq, to: Seq) -> Vec<(Seq, Seq)> {
     let mut start = from.max(cursor.low());
     let mut parts = Vec::new();
     for &(first, last) in cursor.above() {

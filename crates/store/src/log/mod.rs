@@ -30,6 +30,7 @@ mod state;
 mod supply;
 mod sweep;
 mod tables;
+mod waited;
 mod walk;
 mod warm;
 mod window;
@@ -45,7 +46,10 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 
 use crate::{
     batch::Batch,
-    contract::{Admission, Done, Figures, Page, ReadRequest, Span, Store, StoreError, Wake},
+    contract::{
+        Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Span, Store, StoreError,
+        Wake,
+    },
     image::{SessionImage, StoredMessage},
     io::Disk,
 };
@@ -262,10 +266,8 @@ impl Store for LogStore {
         self.shared.requests.ask(Request::Bound(session, seqs, at, done));
     }
 
-    fn retained(&self, topic_filter: String, at: Seq, done: Done<Vec<StoredMessage>>) {
-        self.shared
-            .requests
-            .ask(Request::Retained(topic_filter, at, done));
+    fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>) {
+        self.shared.requests.ask(Request::Retained(request, done));
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

@@ -92,6 +92,7 @@ pub(crate) fn open(
     let state = recover_state::recover(&mut recovery, &mut tables, &files.states)?;
     let log = recover_log::recover(&mut recovery, &mut tables, &mut files, &state)?;
     tables.now = now;
+    tables.ended = Some(Vec::new());
     let first = Seq::first_of_boot(manifest.boot);
     tables.applied = tables.applied.max(first);
     let supply = Supply::new(

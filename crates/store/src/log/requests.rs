@@ -3,12 +3,17 @@
 use std::collections::VecDeque;
 
 use parking_lot::{Condvar, Mutex};
-use restante_model::{Seq, SessionId};
+use restante_model::{NotKept, Seq, SessionId};
 
 use crate::{
-    contract::{Done, Page, ReadRequest},
+    contract::{Done, Page, ReadRequest, RetainedPage, RetainedRequest},
     image::{SessionImage, StoredMessage},
 };
+
+use super::waited::Count;
+
+/// Counts that may wait for a thread; beyond, who has one more works it out alone.
+const COUNTS_MAX: usize = 4096;
 
 /// A question and where its answer goes.
 pub(crate) enum Request {
@@ -16,7 +21,9 @@ pub(crate) enum Request {
     Session(SessionId, Seq, Done<Option<SessionImage>>),
     /// With what was durable when it was asked.
     Bound(SessionId, Vec<Seq>, Seq, Done<Vec<Option<StoredMessage>>>),
-    Retained(String, Seq, Done<Vec<StoredMessage>>),
+    Retained(RetainedRequest, Done<RetainedPage>),
+    /// Nobody waits for it: how many messages ended under this word.
+    Count(NotKept, Count),
 }
 
 impl Request {
@@ -24,7 +31,9 @@ impl Request {
     fn at(&self) -> Seq {
         match self {
             Request::Page(request, _) => request.applied,
-            Request::Session(_, at, _) | Request::Retained(_, at, _) | Request::Bound(_, _, at, _) => *at,
+            Request::Count(..) => Seq::ZERO,
+            Request::Retained(request, _) => request.applied,
+            Request::Session(_, at, _) | Request::Bound(_, _, at, _) => *at,
         }
     }
 }
@@ -41,6 +50,8 @@ struct Lists {
     early: Vec<Request>,
     /// Wait for a thread.
     ready: VecDeque<Request>,
+    /// Wait until nothing else does.
+    counts: VecDeque<(NotKept, Count)>,
     /// Nothing more will be applied: nobody waits for it.
     over: bool,
     closed: bool,
@@ -53,6 +64,7 @@ impl Requests {
                 applied,
                 early: Vec::new(),
                 ready: VecDeque::new(),
+                counts: VecDeque::new(),
                 over: false,
                 closed: false,
             }),
@@ -73,6 +85,18 @@ impl Requests {
         } else {
             lists.early.push(request);
         }
+    }
+
+    /// Leaves a count to whoever has time for it; gives it back when too many wait already.
+    pub(crate) fn count_later(&self, word: NotKept, count: Count) -> Option<Count> {
+        let mut lists = self.lists.lock();
+        if lists.counts.len() >= COUNTS_MAX {
+            return Some(count);
+        }
+        lists.counts.push_back((word, count));
+        drop(lists);
+        self.bell.notify_one();
+        None
     }
 
     /// Everything up to here is applied.
@@ -115,6 +139,9 @@ impl Requests {
             if lists.closed {
                 return None;
             }
+            if let Some((word, count)) = lists.counts.pop_front() {
+                return Some(Request::Count(word, count));
+            }
             self.bell.wait(&mut lists);
         }
     }
@@ -131,12 +158,20 @@ mod tests {
     use super::*;
 
     fn retained(at: u64) -> Request {
-        Request::Retained(at.to_string(), Seq(at), Box::new(|_| ()))
+        let request = RetainedRequest {
+            topic_filter: at.to_string(),
+            after: None,
+            to: Seq::MAX,
+            messages_max: 1,
+            bytes_max: 1,
+            applied: Seq(at),
+        };
+        Request::Retained(request, Box::new(|_| ()))
     }
 
     fn names(requests: &Requests, count: usize) -> Vec<String> {
         let name = |request| match request {
-            Some(Request::Retained(name, ..)) => name,
+            Some(Request::Retained(request, _)) => request.topic_filter,
             _ => "?".into(),
         };
         (0..count).map(|_| name(requests.next())).collect()

@@ -199,7 +199,7 @@ impl View {
 }
 
 /// How many entries of a run have a sequence of at most `seq`.
-fn position(segment: &Sealed, run: &Run, seq: Seq) -> Result<u32, BadIndex> {
+pub(crate) fn position(segment: &Sealed, run: &Run, seq: Seq) -> Result<u32, BadIndex> {
     if seq < run.first {
         return Ok(0);
     }

@@ -14,6 +14,7 @@ mod retained;
 mod session;
 mod sweep;
 mod tables;
+mod waited;
 mod worker;
 
 #[cfg(test)]
@@ -31,7 +32,8 @@ use restante_model::{QueueId, Seq, SessionId, UnixMicros, UnixMillis};
 use crate::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, Page, QueueLimits, ReadRequest, Recovered, Span, Store, StoreError, Wake,
+        Admission, Done, Figures, Page, QueueLimits, ReadRequest, Recovered, RetainedPage, RetainedRequest,
+        Span, Store, StoreError, Wake,
     },
     image::{SessionImage, StoredMessage},
 };
@@ -198,8 +200,8 @@ impl Store for MemoryStore {
         self.hand_over(Job::BoundMessages(session, seqs, done));
     }
 
-    fn retained(&self, topic_filter: String, at: Seq, done: Done<Vec<StoredMessage>>) {
-        self.hand_over(Job::Retained(topic_filter, at, done));
+    fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>) {
+        self.hand_over(Job::Retained(request, done));
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

@@ -7,6 +7,8 @@ use std::{
 
 use restante_model::{Seq, UnixMillis, filter};
 
+use crate::contract::RetainedRequest;
+
 /// Which message is retained on which topic.
 #[derive(Default)]
 pub(super) struct Retained {
@@ -53,20 +55,38 @@ impl Retained {
         self.clear(&topic)
     }
 
-    /// The messages whose topics a filter matches and that have not expired, oldest first.
-    pub(super) fn matching(&self, topic_filter: &str, now: UnixMillis) -> Vec<Seq> {
-        let literal = topic_filter.split(['+', '#']).next().unwrap_or_default();
+    /// The messages of a page, ascending by topic, and where the next one begins. Looks at no more than `most` topics.
+    pub(super) fn page(
+        &self,
+        request: &RetainedRequest,
+        now: UnixMillis,
+        most: usize,
+    ) -> (Vec<Seq>, Option<Box<str>>) {
+        let literal = request.topic_filter.split(['+', '#']).next().unwrap_or_default();
         // `a/#` matches `a` too: the separator before the wildcard is not part of what all topics begin with.
         let prefix = literal.strip_suffix('/').unwrap_or(literal);
-        let mut found: Vec<Seq> = self
-            .topics
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .take_while(|(topic, _)| topic.starts_with(prefix))
-            .filter(|(topic, kept)| kept.deadline > now && filter::matches(topic_filter, topic))
-            .map(|(_, kept)| kept.seq)
-            .collect();
-        found.sort_unstable();
-        found
+        let from = match &request.after {
+            Some(topic) => Bound::Excluded(&**topic),
+            None => Bound::Included(prefix),
+        };
+        let (mut found, mut bytes, mut before) = (Vec::new(), 0, None);
+        let topics = self.topics.range::<str, _>((from, Bound::Unbounded));
+        let topics = topics.take_while(|(topic, _)| topic.starts_with(prefix));
+        for (count, (topic, kept)) in topics.enumerate() {
+            let is_wanted = kept.seq <= request.to && kept.deadline > now;
+            let fits = is_wanted && filter::matches(&request.topic_filter, topic);
+            let room = found.is_empty()
+                || (found.len() < request.messages_max && bytes + kept.bytes <= request.bytes_max);
+            if count == most || (fits && !room) {
+                return (found, before.or(request.after.clone()));
+            }
+            if fits {
+                bytes += kept.bytes;
+                found.push(kept.seq);
+            }
+            before = Some(topic.clone());
+        }
+        (found, None)
     }
 
     /// How many topics have one.
@@ -84,19 +104,58 @@ impl Retained {
 mod tests {
     use super::*;
 
+    /// All, by pages of up to so many messages, for each of which so many topics are looked at.
+    fn all(retained: &Retained, filter: &str, messages_max: usize, most: usize) -> Vec<u64> {
+        let mut request = RetainedRequest {
+            topic_filter: filter.into(),
+            after: None,
+            to: Seq::MAX,
+            messages_max,
+            bytes_max: usize::MAX,
+            applied: Seq::ZERO,
+        };
+        let mut all = Vec::new();
+        loop {
+            let (seqs, after) = retained.page(&request, UnixMillis(150), most);
+            assert!(seqs.len() <= messages_max);
+            all.extend(seqs.into_iter().map(|seq| seq.0));
+            if after.is_none() {
+                return all;
+            }
+            request.after = after;
+        }
+    }
+
+    #[test]
+    fn pages_of_any_length_show_the_same() {
+        let mut retained = Retained::default();
+        for number in 0..40_u64 {
+            retained.set(&format!("t/{number:02}"), Seq(number), 1, UnixMillis::NEVER);
+            retained.set(
+                &format!("t/{number:02}/x"),
+                Seq(100 + number),
+                1,
+                UnixMillis::NEVER,
+            );
+        }
+        for page in [1, 2, 7, 40, 41] {
+            for most in [1, 3, 80, 81] {
+                let expected: Vec<u64> = (0..40).collect();
+                assert_eq!(all(&retained, "t/+", page, most), expected, "{page} {most}");
+            }
+        }
+    }
+
     #[test]
     fn wildcards_find_what_the_filter_matches() {
         let mut retained = Retained::default();
         for (seq, topic) in ["b", "a", "a/b", "a/c/d", "ab", "$SYS/a"].into_iter().enumerate() {
             retained.set(topic, Seq(seq as u64), 1, UnixMillis::NEVER);
         }
-        let found = |filter: &str| -> Vec<u64> {
-            let seqs = retained.matching(filter, UnixMillis(0));
-            seqs.into_iter().map(|seq| seq.0).collect()
-        };
+        let found = |filter: &str| all(&retained, filter, 1000, 1000);
         assert_eq!(found("a/#"), [1, 2, 3]);
-        assert_eq!(found("#"), [0, 1, 2, 3, 4]);
-        assert_eq!(found("+"), [0, 1, 4]);
+        assert_eq!(found("#"), [1, 2, 3, 4, 0]);
+        assert_eq!(found("+"), [1, 4, 0]);
         assert_eq!(found("a/+"), [2]);
         assert_eq!(found("a"), [1]);
         assert_eq!(found("$SYS/#"), [5]);
@@ -110,7 +169,7 @@ mod tests {
         retained.set("soon", Seq(2), 5, UnixMillis(100));
         retained.set("soon", Seq(3), 7, UnixMillis(150));
         assert_eq!(retained.bytes(), 12);
-        assert_eq!(retained.matching("#", UnixMillis(150)), [Seq(1)]);
+        assert_eq!(all(&retained, "#", 10, 10), [1]);
         assert_eq!(retained.pop_expired(UnixMillis(149)), None);
         assert_eq!(retained.pop_expired(UnixMillis(250)), Some(Seq(3)));
         assert_eq!(retained.pop_expired(UnixMillis(250)), Some(Seq(1)));

@@ -154,16 +154,33 @@ impl Session {
     pub(super) fn owed(&self) -> impl Iterator<Item = QueueSpan> + '_ {
         self.subscriptions
             .values()
-            .filter_map(|subscription| Some((subscription.queue?, &subscription.epochs)))
-            .flat_map(|(queue, epochs)| epochs.parts().iter().map(move |epoch| (queue, epoch)))
-            .filter(|(_, epoch)| epoch.options.qos > QoS::AtMostOnce)
-            .flat_map(|(queue, epoch)| {
-                not_acknowledged(&self.cursor, epoch.from, epoch.to).map(move |(from, to)| QueueSpan {
-                    queue,
-                    from,
-                    to,
-                })
-            })
+            .flat_map(|subscription| subscription.owed(&self.cursor))
+    }
+
+    /// The same of one subscription, by another cursor.
+    pub(super) fn owed_under<'a>(
+        &'a self,
+        filter: &str,
+        cursor: &'a Cursor,
+    ) -> impl Iterator<Item = QueueSpan> + 'a {
+        let subscription = self.subscriptions.get(filter);
+        subscription
+            .into_iter()
+            .flat_map(move |subscription| subscription.owed(cursor))
+    }
+
+    /// The cursor, and done with what is bound as well: that is owed by its binding, whatever the cursor knows of it.
+    pub(super) fn cursor_with_bindings(&self) -> Cursor {
+        let mut cursor = self.cursor.clone();
+        for held in &self.bindings {
+            cursor.acknowledge(held.binding.seq);
+        }
+        cursor
+    }
+
+    /// Deliveries that were bound and that the client has not received for sure.
+    pub(super) fn bindings_open(&self) -> u64 {
+        self.bindings.iter().filter(|held| !held.binding.released).count() as u64
     }
 
     /// The session as a value.
@@ -190,6 +207,22 @@ impl Session {
             next_packet_id: self.next_packet_id,
             will: self.will.clone(),
         }
+    }
+}
+
+impl Subscription {
+    fn owed<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = QueueSpan> + 'a {
+        self.queue
+            .into_iter()
+            .flat_map(|queue| self.epochs.parts().iter().map(move |epoch| (queue, epoch)))
+            .filter(|(_, epoch)| epoch.options.qos > QoS::AtMostOnce)
+            .flat_map(move |(queue, epoch)| {
+                not_acknowledged(cursor, epoch.from, epoch.to).map(move |(from, to)| QueueSpan {
+                    queue,
+                    from,
+                    to,
+                })
+            })
     }
 }
 

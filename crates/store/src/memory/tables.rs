@@ -8,7 +8,7 @@ use restante_model::{Cursor, MessageId, QueueId, Seq, SessionId, UnixMicros, Uni
 use crate::{
     batch::Batch,
     change_record::ChangeRecord,
-    contract::{QueueLimits, WhenFull},
+    contract::{QueueLimits, RetainedPage, RetainedRequest, Waited, WhenFull},
     image::StoredMessage,
     record::{self, MessageRecord},
 };
@@ -20,6 +20,9 @@ use super::{
     session::Session,
     sweep::Sweep,
 };
+
+/// Topics of retained messages that are looked at for one page, so that the worker is soon free for others.
+const TOPICS_AT_ONCE: usize = 16_384;
 
 /// The tables.
 pub(super) struct Tables {
@@ -42,6 +45,8 @@ pub(super) struct Tables {
     pub(super) evicted: u64,
     /// Entries whose messages expired before every reader had them.
     pub(super) expired: u64,
+    /// What was owed when sessions and subscriptions ended.
+    pub(super) waited: Waited,
     /// With `reject-publisher`: the queues that are full, and those of which it must be worked out again.
     pub(super) full: HashSet<QueueId>,
     pub(super) full_in_doubt: HashSet<QueueId>,
@@ -63,6 +68,7 @@ impl Tables {
             entries: 0,
             evicted: 0,
             expired: 0,
+            waited: Waited::default(),
             full: HashSet::new(),
             full_in_doubt: HashSet::new(),
         }
@@ -76,6 +82,10 @@ impl Tables {
                 record::Body::Message(message) => {
                     let id = record::message_id(time.0, self.node, record.ordinal);
                     self.message(seq, id, &message, record.len);
+                }
+                record::Body::Change(ChangeRecord::SessionEnded { session }) => {
+                    self.count_session(session, batch.word(record.ordinal));
+                    self.end_session(session);
                 }
                 record::Body::Change(change) => self.change(seq, change),
             }
@@ -142,7 +152,6 @@ impl Tables {
                 session.connected = true;
                 session.since = since;
             }
-            ChangeRecord::SessionEnded { session } => self.end_session(session),
             ChangeRecord::Subscribed {
                 session,
                 filter,
@@ -159,6 +168,7 @@ impl Tables {
                 }
             }
             ChangeRecord::Unsubscribed { session, filter } => {
+                self.count_subscription(session, filter);
                 let Some(subscriber) = self.sessions.get_mut(&session) else {
                     return;
                 };
@@ -289,10 +299,13 @@ impl Tables {
         seqs.iter().map(message).collect()
     }
 
-    /// The retained messages that a filter matches.
-    pub(super) fn retained(&self, topic_filter: &str) -> Vec<StoredMessage> {
-        let seqs = self.retained.matching(topic_filter, self.now);
+    /// A page of retained messages.
+    pub(super) fn retained(&self, request: &RetainedRequest) -> RetainedPage {
+        let (seqs, after) = self.retained.page(request, self.now, TOPICS_AT_ONCE);
         let message = |seq| Some(self.bodies.get(seq)?.stored(seq));
-        seqs.into_iter().filter_map(message).collect()
+        RetainedPage {
+            messages: seqs.into_iter().filter_map(message).collect(),
+            after,
+        }
     }
 }

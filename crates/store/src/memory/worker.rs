@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use crate::{
     batch::Batch,
-    contract::{Admission, Done, Figures, Page, ReadRequest, Wake},
+    contract::{Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Wake},
     image::{SessionImage, StoredMessage},
 };
 
@@ -61,7 +61,7 @@ pub(super) enum Job {
     Read(ReadRequest, Done<Page>),
     Session(SessionId, Seq, Done<Option<SessionImage>>),
     BoundMessages(SessionId, Vec<Seq>, Done<Vec<Option<StoredMessage>>>),
-    Retained(String, Seq, Done<Vec<StoredMessage>>),
+    Retained(RetainedRequest, Done<RetainedPage>),
 }
 
 impl Shared {
@@ -164,7 +164,8 @@ impl Job {
     fn applied(&self) -> Seq {
         match self {
             Job::Read(request, _) => request.applied,
-            Job::Session(_, at, _) | Job::Retained(_, at, _) => *at,
+            Job::Retained(request, _) => request.applied,
+            Job::Session(_, at, _) => *at,
             Job::Batch { .. } | Job::BoundMessages(..) => Seq::ZERO,
         }
     }
@@ -179,7 +180,7 @@ fn answer(tables: &mut Tables, job: Job) {
             done(tables.sessions.get(&session).map(|found| found.image(session)));
         }
         Job::BoundMessages(session, seqs, done) => done(tables.bound_messages(session, &seqs)),
-        Job::Retained(topic_filter, _, done) => done(tables.retained(&topic_filter)),
+        Job::Retained(request, done) => done(tables.retained(&request)),
     }
 }
 
@@ -199,5 +200,6 @@ fn publish(shared: &Shared, tables: &Tables, figures: &mut Figures) {
     figures.retained_bytes = tables.retained.bytes();
     figures.evicted = tables.evicted;
     figures.expired = tables.expired;
+    figures.waited = tables.waited;
     shared.figures.lock().clone_from(figures);
 }

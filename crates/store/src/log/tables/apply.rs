@@ -5,7 +5,11 @@
 
 use restante_model::{Binding, Cursor, MessageId, QueueId, Seq, SessionId, SubscriptionOptions};
 
-use crate::{change_record::ChangeRecord, log::index::IndexEntry, record::MessageRecord};
+use crate::{
+    change_record::ChangeRecord,
+    log::{index::IndexEntry, waited::Ended},
+    record::MessageRecord,
+};
 
 use super::{
     Tables,
@@ -290,10 +294,14 @@ impl Tables {
         if self.image_has_session(session, at) {
             return;
         }
-        let Some(subscriber) = self.sessions.get_mut(session.0) else {
+        let subscriber = self.sessions.get(session.0);
+        let Some(place) = subscriber.and_then(|known| known.subscription(filter, &self.queues)) else {
             return;
         };
-        let Some(place) = subscriber.subscription(filter, &self.queues) else {
+        self.ends(session, |tables, session| {
+            Ended::subscription(tables, session, place, at)
+        });
+        let Some(subscriber) = self.sessions.get_mut(session.0) else {
             return;
         };
         let ended = subscriber.subscriptions.swap_remove(place);
@@ -305,6 +313,7 @@ impl Tables {
         if self.image_has_session(id, at) {
             return;
         }
+        self.ends(id, |tables, session| Ended::session(tables, session, at));
         self.bind(id, at, |all, flight| flight.over.append(all));
         let Some(ended) = self.sessions.remove(id.0) else {
             return;
@@ -312,6 +321,17 @@ impl Tables {
         self.dirty.sessions_gone.push(id.0);
         for subscription in &ended.subscriptions {
             self.leave_queue(subscription.queue(), id);
+        }
+    }
+
+    /// Notes what somebody may have waited for, while it can still be found.
+    fn ends(&mut self, id: SessionId, look: impl FnOnce(&Tables, &Session) -> Ended) {
+        if self.ended.is_none() {
+            return;
+        }
+        let ended = self.sessions.get(id.0).map(|session| look(self, session));
+        if let (Some(all), Some(ended)) = (&mut self.ended, ended.filter(|ended| !ended.is_nothing())) {
+            all.push(ended);
         }
     }
 

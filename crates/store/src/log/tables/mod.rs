@@ -23,6 +23,7 @@ use super::{
     counters::Counters,
     index::IndexBuilder,
     segment::{Open, Sealed, SegmentFile},
+    waited::Ended,
 };
 use crate::log::index::Summary;
 
@@ -50,6 +51,8 @@ pub(crate) struct Tables {
     pub(crate) evicted: u64,
     /// Entries whose messages expired before every reader had them.
     pub(crate) expired: u64,
+    /// While the store runs: what has ended since it was last taken out, to be counted. Recovery counts nothing.
+    pub(crate) ended: Option<Vec<Ended>>,
     /// While recovery applies records again: which images already have which.
     pub(crate) images: Option<ImagesHave>,
     /// Where damage is counted.
@@ -136,6 +139,11 @@ impl Tables {
             open.live = open.live.saturating_sub(dropped.open);
         }
         self.entries = self.entries.saturating_sub(count);
+    }
+
+    /// What has ended since it was last taken out.
+    pub(crate) fn take_ended(&mut self) -> Vec<Ended> {
+        self.ended.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// A limit moves a session's cursor, and so pushes entries out.

@@ -11,7 +11,9 @@ use std::{
 use bytes::Bytes;
 use restante_model::{MessageId, QoS, Seq, UnixMillis, filter};
 
-use crate::{image::StoredMessage, log::state::StoredImage, record::MessageRecord};
+use crate::{
+    contract::RetainedRequest, image::StoredMessage, log::state::StoredImage, record::MessageRecord,
+};
 
 use super::table::IdMap;
 
@@ -91,6 +93,32 @@ impl Kept {
             properties: self.bytes.slice(sender..properties),
             payload: self.bytes.slice(properties..),
         }
+    }
+}
+
+/// A page of retained messages under construction.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) messages: Vec<Arc<Kept>>,
+    /// The last topic that was looked at.
+    pub(crate) at: Option<Box<str>>,
+    /// The next one that matches does not fit any more.
+    pub(crate) is_full: bool,
+    bytes: usize,
+}
+
+impl Found {
+    /// Behind what earlier pages have shown.
+    pub(crate) fn after(topic: Option<Box<str>>) -> Found {
+        Found {
+            at: topic,
+            ..Found::default()
+        }
+    }
+
+    fn has_room(&self, kept: &Kept, request: &RetainedRequest) -> bool {
+        self.messages.is_empty()
+            || (self.messages.len() < request.messages_max && self.bytes + kept.len() <= request.bytes_max)
     }
 }
 
@@ -186,25 +214,49 @@ impl Retained {
         self.topics.get(topic).map(|found| &found.0)
     }
 
-    /// The messages whose topics a filter matches and that have not expired, oldest first.
-    pub(crate) fn matching(&self, topic_filter: &str, now: UnixMillis) -> Vec<Arc<Kept>> {
-        if !topic_filter.contains(['+', '#']) {
-            let one = self.get(topic_filter).filter(|kept| kept.deadline > now);
-            return one.cloned().into_iter().collect();
+    /// Looks through up to `most` topics behind where a page has come to, for messages that belong into it. Answers
+    /// whether there may be more to look through.
+    pub(crate) fn look(
+        &self,
+        request: &RetainedRequest,
+        page: &mut Found,
+        now: UnixMillis,
+        most: usize,
+    ) -> bool {
+        let is_wanted = |kept: &Kept| kept.seq <= request.to && kept.deadline > now;
+        let filter = request.topic_filter.as_str();
+        if !filter.contains(['+', '#']) {
+            let one = self.topics.get(filter).map(|found| &found.0);
+            let one = one.filter(|kept| page.at.is_none() && is_wanted(kept));
+            page.messages.extend(one.cloned());
+            return false;
         }
-        let literal = topic_filter.split(['+', '#']).next().unwrap_or_default();
+        let literal = filter.split(['+', '#']).next().unwrap_or_default();
         // `a/#` matches `a` too: the separator before the wildcard is not part of what all topics begin with.
         let prefix = literal.strip_suffix('/').unwrap_or(literal);
-        let mut found: Vec<_> = self
-            .topics
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .map(|found| &found.0)
-            .take_while(|kept| kept.topic().starts_with(prefix))
-            .filter(|kept| kept.deadline > now && filter::matches(topic_filter, kept.topic()))
-            .cloned()
-            .collect();
-        found.sort_unstable_by_key(|kept| kept.seq);
-        found
+        let from = match &page.at {
+            Some(topic) => Bound::Excluded(&**topic),
+            None => Bound::Included(prefix),
+        };
+        let mut before = None;
+        for (count, ByTopic(kept)) in self.topics.range::<str, _>((from, Bound::Unbounded)).enumerate() {
+            let topic = kept.topic();
+            if !topic.starts_with(prefix) {
+                return false;
+            }
+            let fits = is_wanted(kept) && filter::matches(filter, topic);
+            page.is_full = fits && !page.has_room(kept, request);
+            if count == most || page.is_full {
+                page.at = before.map(Box::from).or(page.at.take());
+                return true;
+            }
+            if fits {
+                page.bytes += kept.len();
+                page.messages.push(kept.clone());
+            }
+            before = Some(topic);
+        }
+        false
     }
 
     /// A delivery of this sequence begins: if it is a retained message it stays readable until [`Retained::release`].
@@ -291,22 +343,51 @@ mod tests {
         }
     }
 
+    fn request(filter: &str, messages_max: usize) -> RetainedRequest {
+        RetainedRequest {
+            topic_filter: filter.into(),
+            after: None,
+            to: Seq::MAX,
+            messages_max,
+            bytes_max: usize::MAX,
+            applied: Seq::ZERO,
+        }
+    }
+
+    fn look(filter: &str, now: UnixMillis, retained: &Retained) -> Vec<u64> {
+        let mut page = Found::default();
+        assert!(!retained.look(&request(filter, 1000), &mut page, now, 1000));
+        page.messages.iter().map(|kept| kept.seq.0).collect()
+    }
+
+    /// All, by pages and slices of these lengths.
+    fn seqs(retained: &Retained, filter: &str, page: usize, slice: usize) -> Vec<u64> {
+        let request = request(filter, page);
+        let mut all = Vec::new();
+        let mut found = Found::default();
+        loop {
+            let more = retained.look(&request, &mut found, UnixMillis(0), slice);
+            assert!(found.messages.len() <= page);
+            if !more || found.is_full {
+                all.extend(found.messages.iter().map(|kept| kept.seq.0));
+                found = Found::after(found.at);
+            }
+            if !more {
+                return all;
+            }
+        }
+    }
+
     #[test]
     fn wildcards_find_what_the_filter_matches() {
         let mut retained = Retained::default();
         for (seq, topic) in ["b", "a", "a/b", "a/c/d", "ab", "$SYS/a"].into_iter().enumerate() {
             retained.set(kept(seq as u64, topic, UnixMillis::NEVER));
         }
-        let found = |filter: &str| -> Vec<u64> {
-            retained
-                .matching(filter, UnixMillis(0))
-                .iter()
-                .map(|kept| kept.seq.0)
-                .collect()
-        };
+        let found = |filter: &str| seqs(&retained, filter, 1000, 1000);
         assert_eq!(found("a/#"), [1, 2, 3]);
-        assert_eq!(found("#"), [0, 1, 2, 3, 4]);
-        assert_eq!(found("+"), [0, 1, 4]);
+        assert_eq!(found("#"), [1, 2, 3, 4, 0]);
+        assert_eq!(found("+"), [1, 4, 0]);
         assert_eq!(found("a"), [1]);
         assert_eq!(found("$SYS/#"), [5]);
         let stored = retained.get("a/b").unwrap().stored();
@@ -318,13 +399,29 @@ mod tests {
     }
 
     #[test]
+    fn pages_and_slices_of_any_length_show_the_same() {
+        let mut retained = Retained::default();
+        for number in 0..40_u64 {
+            retained.set(kept(number, &format!("t/{number:02}"), UnixMillis::NEVER));
+            retained.set(kept(100 + number, &format!("t/{number:02}/x"), UnixMillis::NEVER));
+        }
+        let all: Vec<u64> = (0..40).collect();
+        for page in [1, 2, 7, 40, 41] {
+            for slice in [1, 3, 80, 81] {
+                assert_eq!(seqs(&retained, "t/+", page, slice), all, "{page} {slice}");
+            }
+        }
+    }
+
+    #[test]
     fn the_expired_go_and_bytes_are_counted() {
         let mut retained = Retained::default();
         retained.set(kept(1, "late", UnixMillis(200)));
         retained.set(kept(2, "soon", UnixMillis(100)));
         retained.set(kept(3, "soon", UnixMillis(150)));
         assert_eq!(retained.bytes(), 2 * (4 + 1 + 1 + 2));
-        assert!(retained.matching("soon", UnixMillis(150)).is_empty());
+        assert_eq!(look("soon", UnixMillis(150), &retained), [0_u64; 0]);
+        assert_eq!(look("soon", UnixMillis(149), &retained), [3]);
         retained.expire(UnixMillis(150), 10);
         assert_eq!((retained.len(), retained.bytes()), (1, 8));
         retained.expire(UnixMillis(250), 10);

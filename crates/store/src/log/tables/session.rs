@@ -232,7 +232,7 @@ impl Subscription {
     }
 
     /// Its filter. A queue that is closed keeps its text as long as it has readers, so it is always there.
-    fn filter<'a>(&'a self, queues: &'a Table<Queue>) -> &'a str {
+    pub(crate) fn filter<'a>(&'a self, queues: &'a Table<Queue>) -> &'a str {
         match &self.source {
             Source::Queue(queue) => queues.get(queue.0).map_or("", |queue| &queue.filter),
             Source::Named(named) => &named.1,
