@@ -108,12 +108,21 @@ pub(crate) struct Outcome {
     pub(crate) delivered: u64,
     /// Copies at QoS 1 that a resend explains.
     pub(crate) repeated: u64,
+    /// Sessions that were promised, or whose end was.
+    pub(crate) guests: usize,
+    /// Messages that were acknowledged and never handed over, once for each subscriber.
+    lost: u64,
     pub(crate) findings: Vec<String>,
 }
 
 impl Outcome {
     pub(crate) fn is_clean(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether something was lost, as opposed to a broker that did not start or did not answer.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost > 0
     }
 
     /// Compares what one subscriber got with what publishers were promised.
@@ -127,6 +136,7 @@ impl Outcome {
                 .iter()
                 .filter(|number| !stream.seen.contains_key(number))
             {
+                self.lost += 1;
                 let name = &arrived.name;
                 self.findings.push(format!(
                     "{name}: lost: number {number} of publisher {publisher} was acknowledged"
@@ -159,11 +169,12 @@ impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             formatter,
-            "{} kills, {} messages acknowledged, {} handed over, {} again at QoS 1, {} findings",
+            "{} kills, {} messages acknowledged, {} handed over, {} again at QoS 1, {} guests, {} findings",
             self.kills,
             self.acknowledged,
             self.delivered,
             self.repeated,
+            self.guests,
             self.findings.len()
         )?;
         for finding in self.findings.iter().take(SHOWN) {
