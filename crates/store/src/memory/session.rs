@@ -152,13 +152,27 @@ impl Session {
     /// The parts of its queues that it is owed and has not acknowledged: by subscription and epoch above QoS 0, cut
     /// at the cursor's low-water mark and at its ranges.
     pub(super) fn owed(&self) -> impl Iterator<Item = QueueSpan> + '_ {
+        self.owed_beyond(&self.cursor)
+    }
+
+    /// What waits: what it is owed without what has started, also while the cursor that covers that is still on its
+    /// way.
+    pub(super) fn waiting(&self) -> Vec<QueueSpan> {
+        let mut cursor = self.cursor.clone();
+        for held in &self.bindings {
+            cursor.acknowledge(held.binding.seq);
+        }
+        self.owed_beyond(&cursor).collect()
+    }
+
+    fn owed_beyond<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = QueueSpan> + 'a {
         self.subscriptions
             .values()
             .filter_map(|subscription| Some((subscription.queue?, &subscription.epochs)))
             .flat_map(|(queue, epochs)| epochs.parts().iter().map(move |epoch| (queue, epoch)))
             .filter(|(_, epoch)| epoch.options.qos > QoS::AtMostOnce)
-            .flat_map(|(queue, epoch)| {
-                not_acknowledged(&self.cursor, epoch.from, epoch.to).map(move |(from, to)| QueueSpan {
+            .flat_map(move |(queue, epoch)| {
+                not_acknowledged(cursor, epoch.from, epoch.to).map(move |(from, to)| QueueSpan {
                     queue,
                     from,
                     to,
