@@ -1,6 +1,7 @@
 //! Sessions that are opened, used once and left, and now and then ended, while the broker is killed: what their CONNACK,
 //! SUBACK and PUBACK promised is there at the end, and what was ended is not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use restante_codec::client as codec;
@@ -71,6 +72,13 @@ impl<'a> Guests<'a> {
                 self.find(guest, &format!("cannot look after it: {ended}"));
             }
         }
+        if self.findings.is_empty()
+            && let Err(ended) = self.check_retained()
+            && !self.field.time_is_up()
+        {
+            let sentence = format!("cannot look after what guests retained: {ended}");
+            self.findings.push(sentence);
+        }
         self
     }
 
@@ -124,14 +132,35 @@ impl<'a> Guests<'a> {
             _ => {}
         }
         client.cut();
-        if promised >= Promised::Message {
-            let mut fresh =
-                Client::try_connect(self.field.address(), &Connect::v311("kill-guest-after-all"))?;
-            subscribe(&mut fresh, &topic(guest))?;
-            if !has_message(&mut fresh, guest)? {
-                self.find(guest, "its retained message was lost");
+        Ok(())
+    }
+
+    /// What was acknowledged is the retained message of its topic.
+    fn check_retained(&mut self) -> Result<(), Ended> {
+        let promised = (0..).zip(&self.promised);
+        let mut missing: BTreeSet<String> = promised
+            .filter(|(_, promised)| **promised >= Promised::Message)
+            .map(|(guest, _)| topic(guest))
+            .collect();
+        let mut client = Client::try_connect(self.field.address(), &Connect::v311("kill-guest-after-all"))?;
+        subscribe(&mut client, "guest/+")?;
+        while !missing.is_empty() {
+            match client.receive(QUIET) {
+                Ok(Received::Publish(message)) => {
+                    if message.payload != message.topic.as_bytes() {
+                        self.findings.push(format!("damaged: {message:?}"));
+                    }
+                    missing.remove(&message.topic);
+                    client.ack(AckKind::PubAck, message.packet_id);
+                }
+                Ok(other) => return Err(Ended::Malformed(format!("no PUBLISH but {other:?}"))),
+                Err(Ended::Silent) => break,
+                Err(ended) => return Err(ended),
             }
         }
+        let lost = missing.iter().take(FINDINGS_MAX);
+        self.findings
+            .extend(lost.map(|topic| format!("guests: the retained message of {topic} was lost")));
         Ok(())
     }
 
