@@ -31,14 +31,13 @@ pub struct FolderDisk {
 }
 
 impl FolderDisk {
-    /// Makes the folder if it is not there, and locks it.
+    /// Makes the folder if it is not there, durably, and locks it.
     pub fn open(path: &Path) -> Result<FolderDisk, StoreError> {
-        let failed = |action, source| StoreError::Io {
-            action,
+        make_durably(path).map_err(|source| StoreError::Io {
+            action: "make the data folder",
             path: path.display().to_string(),
             source,
-        };
-        std::fs::create_dir_all(path).map_err(|source| failed("make the data folder", source))?;
+        })?;
         FolderDisk::lock(path, true)
     }
 
@@ -75,6 +74,29 @@ impl FolderDisk {
             _lock: lock,
         })
     }
+}
+
+/// Makes a folder and those it is in. All that will be in it is as durable as its name, and that of each folder it
+/// is in: a name is durable when the folder that holds it was synced.
+fn make_durably(path: &Path) -> io::Result<()> {
+    let named = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    let missing = named.take_while(|folder| !folder.exists()).count();
+    std::fs::create_dir_all(path)?;
+    let path = path.canonicalize()?;
+    for holder in path.ancestors().skip(1).take(missing) {
+        File::open(holder)?.sync_all()?;
+    }
+    if missing == 0
+        && let Some(holder) = path.parent()
+    {
+        // It was made by somebody else, or by a start that did not come to its sync. Who may not read the folder
+        // around it leaves its name to whoever made it.
+        match File::open(holder).and_then(|holder| holder.sync_all()) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Disk for FolderDisk {
@@ -197,6 +219,21 @@ mod tests {
         ));
         drop(first);
         assert!(FolderDisk::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn folders_are_made_as_deep_as_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/../c/data");
+        std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        for _ in 0..2 {
+            let disk = FolderDisk::open(&deep).unwrap();
+            assert!(disk.list().unwrap().is_empty());
+        }
+        assert!(folder.path().join("a/c/data/lock").exists());
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let error = FolderDisk::open(&folder.path().join("file/data")).unwrap_err();
+        assert!(error.to_string().contains("make the data folder"), "{error}");
     }
 
     #[test]

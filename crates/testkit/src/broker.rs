@@ -33,6 +33,7 @@ pub struct BrokerBuilder {
     session: Vec<(String, String)>,
     listen: Vec<(String, String)>,
     limits: Vec<(String, String)>,
+    log_store: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     data: Option<PathBuf>,
     executable: Option<PathBuf>,
@@ -64,6 +65,13 @@ impl BrokerBuilder {
     #[must_use]
     pub fn limits(mut self, key: &str, value: &str) -> Self {
         self.limits.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A key of `[log_store]`; the value in TOML.
+    #[must_use]
+    pub fn log_store(mut self, key: &str, value: &str) -> Self {
+        self.log_store.push((key.to_owned(), value.to_owned()));
         self
     }
 
@@ -122,7 +130,11 @@ impl BrokerBuilder {
         section(&mut text, &self.top);
         text.push_str("\n[listen]\nmqtt = [\"127.0.0.1:0\"]\n");
         section(&mut text, &self.listen);
-        for (name, keys) in [("session", &self.session), ("limits", &self.limits)] {
+        for (name, keys) in [
+            ("session", &self.session),
+            ("limits", &self.limits),
+            ("log_store", &self.log_store),
+        ] {
             if !keys.is_empty() {
                 let _ = writeln!(text, "\n[{name}]");
                 section(&mut text, keys);
@@ -217,6 +229,16 @@ impl Broker {
     /// # Panics
     /// As [`BrokerBuilder::start`].
     pub fn start(&mut self) {
+        if let Err(sentence) = self.try_start() {
+            panic!("{sentence}");
+        }
+    }
+
+    /// As [`Broker::start`], on a data folder with which it may refuse to start.
+    ///
+    /// # Errors
+    /// What it wrote before it ended, or within [`START_LIMIT`].
+    pub fn try_start(&mut self) -> Result<(), String> {
         self.kill();
         let mut command = self.command(&["serve", "--config"]);
         command.arg(&self.config);
@@ -224,10 +246,10 @@ impl Broker {
         let started = process.wait_for_line(STARTED, START_LIMIT);
         let Some(line) = started.and_then(|_| process.wait_for_line(LISTENING, START_LIMIT)) else {
             let ended = process.ended();
-            panic!(
+            return Err(format!(
                 "restante did not come up (ended: {ended:?}); it wrote:\n{}",
                 process.output()
-            );
+            ));
         };
         let address = line
             .split(LISTENING)
@@ -235,8 +257,9 @@ impl Broker {
             .and_then(|rest| rest.split_whitespace().next());
         self.address = address
             .and_then(|text| text.parse().ok())
-            .unwrap_or_else(|| panic!("no address on the line {line:?}"));
+            .ok_or_else(|| format!("no address on the line {line:?}"))?;
         self.process = Some(process);
+        Ok(())
     }
 
     /// SIGKILL and start again.

@@ -11,6 +11,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench-peers [--rounds N] [--scale PERCENT] [--only WORD] [--no-build]
                                   restante beside mosquitto and rumqttd, medians of N rounds (3); the table goes to
                                   stdout and to target/bench-peers.md
+  power [ROUNDS] [SEED]           the same on a disk that loses with each kill what was not synced (500)
   disk                            how long this disk takes to sync
   soak [--minutes N] [--seed S]   the real program under mixed load, stopped and killed, for N minutes (10)";
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ["bench-peers", options @ ..] => peers::command(options),
         ["disk"] => peers::disk(),
         ["kill", options @ ..] => kills::command(options),
+        ["power", options @ ..] => kills::power_command(options),
         ["soak", options @ ..] => soak::command(options),
         _ => Err(USAGE.to_owned()),
     };

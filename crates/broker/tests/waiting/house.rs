@@ -151,7 +151,12 @@ impl House {
     pub(crate) fn until(&self, what: &str, mut holds: impl FnMut(&House) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self) {
-            assert!(Instant::now() < deadline, "{what}: {:?}", self.figures());
+            assert!(
+                Instant::now() < deadline,
+                "{what}: {:?} {:?}",
+                self.figures(),
+                self.store_figures()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -30,6 +30,8 @@ struct Stream {
     /// Numbers that came more than once, and whether all within one connection.
     repeats: Vec<(u64, Repeat)>,
     highest: Option<u64>,
+    /// Of what was promised, everything below this has been seen: not looked at again.
+    whole_below: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +89,15 @@ impl Arrived {
         stream.seen.insert(message.number, connection);
     }
 
-    /// Whether everything of the given numbers has arrived.
-    pub(crate) fn has_all(&self, publisher: usize, numbers: &BTreeSet<u64>) -> bool {
-        self.streams
-            .get(publisher)
-            .is_some_and(|stream| numbers.iter().all(|number| stream.seen.contains_key(number)))
+    /// Whether everything of the given numbers has arrived; they are the same ones each time.
+    pub(crate) fn has_all(&mut self, publisher: usize, numbers: &BTreeSet<u64>) -> bool {
+        let Some(stream) = self.streams.get_mut(publisher) else {
+            return false;
+        };
+        let mut left = numbers.range(stream.whole_below..);
+        let missing = left.find(|number| !stream.seen.contains_key(number));
+        stream.whole_below = missing.copied().unwrap_or(u64::MAX);
+        missing.is_none()
     }
 
     /// Different messages that have arrived.
@@ -108,12 +114,21 @@ pub(crate) struct Outcome {
     pub(crate) delivered: u64,
     /// Copies at QoS 1 that a resend explains.
     pub(crate) repeated: u64,
+    /// Sessions that were promised, or whose end was.
+    pub(crate) guests: usize,
+    /// Messages that were acknowledged and never handed over, once for each subscriber.
+    lost: u64,
     pub(crate) findings: Vec<String>,
 }
 
 impl Outcome {
     pub(crate) fn is_clean(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether something was lost, as opposed to a broker that did not start or did not answer.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost > 0
     }
 
     /// Compares what one subscriber got with what publishers were promised.
@@ -127,6 +142,7 @@ impl Outcome {
                 .iter()
                 .filter(|number| !stream.seen.contains_key(number))
             {
+                self.lost += 1;
                 let name = &arrived.name;
                 self.findings.push(format!(
                     "{name}: lost: number {number} of publisher {publisher} was acknowledged"
@@ -159,11 +175,12 @@ impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             formatter,
-            "{} kills, {} messages acknowledged, {} handed over, {} again at QoS 1, {} findings",
+            "{} kills, {} messages acknowledged, {} handed over, {} again at QoS 1, {} guests, {} findings",
             self.kills,
             self.acknowledged,
             self.delivered,
             self.repeated,
+            self.guests,
             self.findings.len()
         )?;
         for finding in self.findings.iter().take(SHOWN) {

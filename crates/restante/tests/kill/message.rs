@@ -4,6 +4,9 @@ use restante_model::QoS;
 
 /// Bytes of a payload: publisher, number, and filler that follows from both.
 const BYTES: usize = 64;
+/// Bytes of one in [`LARGE_ONCE_IN`]: segments fill up and are left while the broker is killed.
+const BYTES_LARGE: usize = 4096;
+const LARGE_ONCE_IN: u64 = 8;
 
 /// Who sent it, and the how-manieth it was: 0, 1, 2, …
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,11 +21,15 @@ impl Numbered {
     }
 
     pub(crate) fn payload(self) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(BYTES);
+        let bytes = match self.number.is_multiple_of(LARGE_ONCE_IN) {
+            true => BYTES_LARGE,
+            false => BYTES,
+        };
+        let mut payload = Vec::with_capacity(bytes);
         payload.extend_from_slice(&(self.publisher as u64).to_be_bytes());
         payload.extend_from_slice(&self.number.to_be_bytes());
         let filler = self.number.wrapping_mul(0x0101_0101_0101_0101) ^ self.publisher as u64;
-        while payload.len() < BYTES {
+        while payload.len() < bytes {
             payload.extend_from_slice(&filler.to_be_bytes());
         }
         payload

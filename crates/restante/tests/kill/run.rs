@@ -1,4 +1,4 @@
-//! One run: publishers and subscribers at work while the broker is killed and started again.
+//! One run: publishers, subscribers and guests at work while the broker is killed and started again.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,8 +11,10 @@ use restante_model::QoS;
 use restante_testkit::Broker;
 
 use crate::chance::Chance;
+use crate::guests::Guests;
 use crate::ledger::{Outcome, Promised};
 use crate::message::qos_of;
+use crate::power::Power;
 use crate::publisher::Publisher;
 use crate::subscriber::Subscriber;
 
@@ -33,22 +35,34 @@ const END_LIMIT: Duration = Duration::from_secs(120);
 const RETRY: Duration = Duration::from_millis(5);
 
 /// How much is done.
-pub(crate) struct Plan {
+pub(crate) struct Plan<'a> {
     kills: u64,
+    /// What vanishes at each kill beside the process.
+    power: Option<&'a Power>,
 }
 
 /// What publishers and subscribers see of the run.
 pub(crate) struct Field {
     address: Mutex<SocketAddr>,
     over: AtomicBool,
+    /// The broker could not be started again: nothing more will come.
+    given_up: AtomicBool,
     deadline: Instant,
     /// Acknowledged numbers by publisher, once all publishers have ended.
     promises: OnceLock<Vec<BTreeSet<u64>>>,
 }
 
-impl Plan {
-    pub(crate) fn new(kills: u64) -> Plan {
-        Plan { kills }
+impl<'a> Plan<'a> {
+    pub(crate) fn new(kills: u64) -> Plan<'a> {
+        Plan { kills, power: None }
+    }
+
+    /// The power fails with each kill.
+    pub(crate) fn with_power(kills: u64, power: &'a Power) -> Plan<'a> {
+        Plan {
+            kills,
+            power: Some(power),
+        }
     }
 }
 
@@ -63,7 +77,7 @@ impl Field {
     }
 
     pub(crate) fn time_is_up(&self) -> bool {
-        Instant::now() >= self.deadline
+        self.given_up.load(Ordering::Acquire) || Instant::now() >= self.deadline
     }
 
     pub(crate) fn promises(&self) -> Option<&Vec<BTreeSet<u64>>> {
@@ -76,11 +90,12 @@ impl Field {
 }
 
 /// Kills and starts the broker as the plan says, under load, and judges what arrived.
-pub(crate) fn run(mut broker: Broker, plan: Plan, mut chance: Chance) -> Outcome {
+pub(crate) fn run(mut broker: Broker, plan: Plan<'_>, mut chance: Chance) -> Outcome {
     let limit = ROUND_LIMIT * u32::try_from(plan.kills).expect("a bounded number of kills") + END_LIMIT;
     let field = Field {
         address: Mutex::new(broker.address()),
         over: AtomicBool::new(false),
+        given_up: AtomicBool::new(false),
         deadline: Instant::now() + limit,
         promises: OnceLock::new(),
     };
@@ -98,11 +113,21 @@ pub(crate) fn run(mut broker: Broker, plan: Plan, mut chance: Chance) -> Outcome
             .into_iter()
             .map(|subscriber| scope.spawn(move || subscriber.run()))
             .collect();
+        let guests = scope.spawn(|| Guests::new(&field).run());
         thread::sleep(ALIVE);
+        let mut outcome = Outcome::default();
         for _ in 0..plan.kills {
             broker.kill();
-            thread::sleep(chance.up_to(DEAD));
-            broker.start();
+            outcome.kills += 1;
+            match plan.power {
+                Some(power) => power.fail(&mut chance),
+                None => thread::sleep(chance.up_to(DEAD)),
+            }
+            if let Err(sentence) = broker.try_start() {
+                outcome.findings.push(sentence);
+                field.given_up.store(true, Ordering::Release);
+                break;
+            }
             *field.address.lock().expect("nobody panics with the address") = broker.address();
             thread::sleep(chance.up_to(ALIVE));
         }
@@ -122,10 +147,6 @@ pub(crate) fn run(mut broker: Broker, plan: Plan, mut chance: Chance) -> Outcome
             .map(|(_, promised)| promised.acknowledged.clone())
             .collect();
         field.promises.set(promises).expect("set once");
-        let mut outcome = Outcome {
-            kills: plan.kills,
-            ..Outcome::default()
-        };
         for (_, promised) in &promised {
             outcome.acknowledged += promised.acknowledged.len() as u64;
             outcome.findings.extend(promised.findings.iter().cloned());
@@ -134,6 +155,9 @@ pub(crate) fn run(mut broker: Broker, plan: Plan, mut chance: Chance) -> Outcome
             let arrived = subscriber.join().expect("subscribers do not panic");
             outcome.judge(&promised, &arrived);
         }
+        let guests = guests.join().expect("guests do not panic");
+        outcome.guests = guests.count();
+        outcome.findings.extend(guests.findings);
         outcome
     });
     if !outcome.is_clean() {

@@ -84,7 +84,7 @@ impl<'a> Subscriber<'a> {
         self.arrived
     }
 
-    fn is_complete(&self) -> bool {
+    fn is_complete(&mut self) -> bool {
         self.held.is_empty()
             && self.field.promises().is_some_and(|promises| {
                 (0..)
@@ -133,7 +133,7 @@ impl<'a> Subscriber<'a> {
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
         self.field.time_is_up() || self.last_packet.elapsed() > QUIET || self.is_complete()
     }
 

@@ -1,6 +1,6 @@
 //! Behaviours: the limits of what a session may be owed (K22, K23).
 
-use restante_model::{QoS, QueueId, Seq, SessionId, UnixMillis};
+use restante_model::{Binding, QoS, QueueId, Seq, SessionId, UnixMillis};
 
 use crate::{change::Change, contract::WhenFull};
 
@@ -182,6 +182,41 @@ pub fn k22_acknowledged_messages_do_not_count(place: &dyn Place) {
     assert_eq!(owed(&driver, &all), expected);
     let last = fill(&driver, &[A], 1)[0];
     assert_eq!(owed(&driver, &[first[0], first[6], last]), [first[6], last]);
+}
+
+/// What has started to the client is not among what waits: it takes no room and is not counted, also where the cursor
+/// that covers it has not come yet.
+pub fn k22_what_is_in_flight_does_not_count(place: &dyn Place) {
+    in_flight_does_not_count(place, WhenFull::DropOldest, [2, 3, 4]);
+}
+
+/// The same where the first are kept.
+pub fn k22_what_is_in_flight_does_not_count_among_the_first(place: &dyn Place) {
+    in_flight_does_not_count(place, WhenFull::DropNewest, [0, 1, 2]);
+}
+
+/// Three are in flight, five wait, and these three of them may.
+fn in_flight_does_not_count(place: &dyn Place, when_full: WhenFull, kept: [usize; 3]) {
+    let driver = limited(place, 3, when_full);
+    for (seq, packet_id) in fill(&driver, &[A], 3).into_iter().zip(1..) {
+        let binding = Binding {
+            seq,
+            packet_id,
+            qos: QoS::ExactlyOnce,
+            released: false,
+            retain: false,
+        };
+        driver.change(&Change::Bound {
+            session: SESSION,
+            binding,
+        });
+    }
+    let mut waiting = fill(&driver, &[A], 3);
+    assert_eq!(owed(&driver, &waiting), waiting, "three wait, and three may");
+    waiting.extend(fill(&driver, &[A], 2));
+    assert_eq!(owed(&driver, &waiting), kept.map(|at| waiting[at]));
+    driver.tick_until(NOW, "two are counted", || driver.store().figures().evicted == 2);
+    assert_eq!(driver.image(SESSION).bindings.len(), 3);
 }
 
 /// What came before a subscription, or under QoS 0, is not owed, and takes no room.

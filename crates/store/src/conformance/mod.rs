@@ -153,6 +153,8 @@ macro_rules! store_suite {
             floors::k22_bytes_are_a_limit_of_their_own,
             floors::k22_overlapping_filters_count_a_message_once,
             floors::k22_acknowledged_messages_do_not_count,
+            floors::k22_what_is_in_flight_does_not_count,
+            floors::k22_what_is_in_flight_does_not_count_among_the_first,
             floors::k14_what_is_not_owed_does_not_count,
             floors::k22_a_floor_never_comes_back,
             floors::zero_is_no_limit,

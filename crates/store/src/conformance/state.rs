@@ -230,7 +230,9 @@ impl State {
             .sessions
             .iter()
             .filter_map(|(&id, image)| {
-                let backlog = self.backlog(image);
+                let is_bound = |seq| image.bindings.iter().any(|binding| binding.seq == seq);
+                let mut backlog = self.backlog(image);
+                backlog.retain(|message| !is_bound(message.seq));
                 let evicted = backlog.len().checked_sub(messages_max + 1)?;
                 Some((id, backlog[evicted].seq))
             })

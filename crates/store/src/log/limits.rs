@@ -131,7 +131,11 @@ struct Owed {
 
 impl Owed {
     fn look(tables: &Tables, session: &Session) -> Owed {
-        let (cursor, applied) = (session.cursor(), tables.applied);
+        let (mut cursor, applied) = (session.cursor(), tables.applied);
+        // What has started is not waiting, also while the cursor that covers it is still on its way.
+        for binding in session.bindings() {
+            cursor.acknowledge(binding.seq);
+        }
         let mut views = Vec::new();
         for subscription in &session.subscriptions {
             let Some(queue) = subscription.queue() else {

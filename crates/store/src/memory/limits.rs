@@ -24,7 +24,7 @@ impl Tables {
             return 1;
         };
         let owed = Owed {
-            spans: session.owed().collect(),
+            spans: session.waiting(),
             queues: &self.queues,
         };
         if fits(owed.load(Seq::ZERO, Seq::MAX), self.limits) {

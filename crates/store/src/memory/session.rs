@@ -152,9 +152,19 @@ impl Session {
     /// The parts of its queues that it is owed and has not acknowledged: by subscription and epoch above QoS 0, cut
     /// at the cursor's low-water mark and at its ranges.
     pub(super) fn owed(&self) -> impl Iterator<Item = QueueSpan> + '_ {
+        self.owed_beyond(&self.cursor)
+    }
+
+    /// What waits: what it is owed without what has started, also while the cursor that covers that is still on its
+    /// way.
+    pub(super) fn waiting(&self) -> Vec<QueueSpan> {
+        self.owed_beyond(&self.cursor_with_bindings()).collect()
+    }
+
+    fn owed_beyond<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = QueueSpan> + 'a {
         self.subscriptions
             .values()
-            .flat_map(|subscription| subscription.owed(&self.cursor))
+            .flat_map(move |subscription| subscription.owed(cursor))
     }
 
     /// The same of one subscription, by another cursor.
