@@ -28,6 +28,7 @@ mod pump;
 mod retained;
 mod subscribing;
 mod task;
+mod wishes;
 
 use std::{
     cell::{Cell, RefCell},

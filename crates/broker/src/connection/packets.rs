@@ -1,7 +1,7 @@
 //! What the client sends, packet by packet.
 
 use std::{
-    io::{self, Read},
+    io::{self, Read as _},
     rc::Rc,
     sync::atomic::Ordering::Relaxed,
 };
@@ -22,9 +22,19 @@ use crate::{
     wire,
 };
 
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    Nothing,
+    /// All there was.
+    Some,
+    /// A whole buffer: there may be more.
+    Full,
+}
+
 impl Connection {
-    /// Reads what the socket has, up to one buffer, and does what it says. False when there was nothing to read.
-    pub(super) fn read_some(self: &Rc<Self>, reactor: &Rc<Reactor>) -> Result<bool, Closing> {
+    /// Reads what the socket has, up to one buffer, and does what it says.
+    pub(super) fn read_some(self: &Rc<Self>, reactor: &Rc<Reactor>) -> Result<Read, Closing> {
         let mut scratch = reactor.scratch.borrow_mut();
         let mut partial = std::mem::take(&mut self.state.borrow_mut().partial);
         // A large packet under way is gathered in the connection's own buffer, which grows with what was received;
@@ -37,10 +47,11 @@ impl Connection {
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 self.state.borrow_mut().partial = partial;
-                return Ok(false);
+                return Ok(Read::Nothing);
             }
             Err(_) => return Err(Closing::Lost),
         };
+        let filled_up = carried + count == scratch.len();
         reactor
             .shared
             .counters
@@ -61,7 +72,7 @@ impl Connection {
             partial = Vec::new();
         }
         self.state.borrow_mut().partial = partial;
-        Ok(true)
+        Ok(if filled_up { Read::Full } else { Read::Some })
     }
 
     /// Does what whole packets say; answers how many bytes they were.

@@ -19,7 +19,7 @@ use restante_store::{
     image::StoredMessage,
 };
 
-use super::{Connection, pump::text};
+use super::{Connection, pump::text, wishes::Wishes};
 use crate::{reactor::Reactor, shared::Note};
 
 /// Messages of a page.
@@ -32,7 +32,9 @@ const OVERTAKEN_MAX: usize = 1024;
 /// What one connection has to get. Filters are bounded by the subscriptions of a session.
 #[derive(Default)]
 pub(super) struct Retained {
-    wanted: VecDeque<Wanted>,
+    wanted: Wishes<Wanted>,
+    /// The latest [`Wanted::to`].
+    newest: Seq,
     /// The filter that is being looked up, page by page.
     current: Option<Wanted>,
     /// A page of it was asked for.
@@ -120,14 +122,14 @@ impl Retained {
 
     /// A filter looked up anew takes the place of its earlier wish.
     fn want(&mut self, wanted: Wanted) {
-        self.wanted
-            .retain(|known| known.topic_filter != wanted.topic_filter);
-        self.wanted.push_back(wanted);
+        self.newest = self.newest.max(wanted.to);
+        let topic_filter = wanted.topic_filter.clone();
+        self.wanted.insert(&topic_filter, wanted);
     }
 
     /// The subscription has ended: nothing of it is sent any more.
     pub(super) fn forget(&mut self, topic_filter: &str) {
-        self.wanted.retain(|known| *known.topic_filter != *topic_filter);
+        self.wanted.remove(topic_filter);
         let is_current = |current: &Wanted| *current.topic_filter == *topic_filter;
         if self.current.as_ref().is_some_and(is_current) {
             self.current = None;
@@ -143,11 +145,9 @@ impl Retained {
         }
         let wanted = &self.wanted;
         // Asked for anew meanwhile, it begins anew.
-        let goes_on = |current: &Wanted| {
-            !current.is_over && !wanted.iter().any(|one| one.topic_filter == current.topic_filter)
-        };
+        let goes_on = |current: &Wanted| !current.is_over && !wanted.contains(&current.topic_filter);
         if !self.current.as_ref().is_some_and(goes_on) {
-            self.current = self.wanted.pop_front();
+            self.current = self.wanted.pop();
         }
         let Some(current) = &self.current else {
             if self.announced == 0 && !self.overtaken.is_empty() {
@@ -156,10 +156,10 @@ impl Retained {
             return None;
         };
         // What the store has applied when it answers need not be remembered, where it is newer than what is asked for.
-        let newest = self
-            .wanted
-            .iter()
-            .fold(current.to, |to, wanted| to.max(wanted.to));
+        let newest = match self.wanted.is_empty() {
+            true => current.to,
+            false => current.to.max(self.newest),
+        };
         if self.announced == 0 {
             self.overtaken.retain(|_, seq| *seq <= newest);
         }

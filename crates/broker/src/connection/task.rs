@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use tokio::net::TcpStream;
 
-use super::{Closing, Connection, handshake};
+use super::{Closing, Connection, handshake, packets::Read};
 use crate::reactor::Reactor;
 
 /// How long a connection waits before it looks again whether congestion has passed.
@@ -72,8 +72,13 @@ impl Connection {
                         return Closing::Lost;
                     }
                     match self.read_some(reactor) {
-                        Ok(true) => self.drive(reactor),
-                        Ok(false) => {}
+                        Ok(Read::Nothing) => {}
+                        Ok(Read::Some) => self.drive(reactor),
+                        Ok(Read::Full) => {
+                            self.drive(reactor);
+                            // A client that keeps its socket full would be the only one its runtime ever serves.
+                            tokio::task::yield_now().await;
+                        }
                         Err(closing) => return closing,
                     }
                 }

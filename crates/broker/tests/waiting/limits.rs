@@ -1,12 +1,17 @@
 //! What happens at limits: queues (K22, K23), sessions, subscriptions, retained messages (K24), a full or failed store
 //! (K25), memory of those who are not persistent (K18).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use restante_codec::packet::AckKind;
 use restante_model::{NotKept, QoS};
 use restante_store::contract::WhenFull;
 use restante_testkit::{Client, Connect, Publish};
 
 use crate::house::{Backing, House};
+
+/// Bytes of a flood.
+const FLOOD_MAX: usize = 512 << 20;
 
 on_each_store! {
     k22_k23_drop_oldest_keeps_the_newest
@@ -23,6 +28,7 @@ on_each_store! {
     k25_a_connection_that_is_to_be_closed_gives_way_to_the_next
     k18_a_session_that_is_not_persistent_has_a_bounded_queue_in_memory
     k18_in_flight_is_what_both_sides_allow
+    a_client_that_never_pauses_leaves_room_for_others
 }
 
 fn limited(backing: Backing, messages: u64, bytes: u64, when_full: WhenFull) -> House {
@@ -385,4 +391,41 @@ fn k18_in_flight_is_what_both_sides_allow(backing: Backing) {
         }
         client.expect_nothing();
     }
+}
+
+fn a_client_that_never_pauses_leaves_room_for_others(backing: Backing) {
+    let house = House::open(backing, |settings| settings.threads = 1);
+    let mut other = house.publisher("other");
+    let floods = [
+        [b"\x30\x08\x00\x03a/b\x00ab".as_slice(); 10_000].concat(),
+        b"\x70\x02\x00\x07".repeat(25_000),
+        b"\x70\x02\x00\x08".repeat(25_000),
+    ];
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Several, so that while one is scheduled out another goes on.
+        let flooders = floods.iter().enumerate().map(|(number, bytes)| {
+            let mut flooder = house.client(&Connect::v5(&format!("flooder {number}")));
+            let done = &done;
+            scope.spawn(move || {
+                let mut sent = 0;
+                while !done.load(Ordering::SeqCst) && sent < FLOOD_MAX && flooder.send(bytes).is_ok() {
+                    sent += bytes.len();
+                }
+                sent
+            })
+        });
+        let flooders: Vec<_> = flooders.collect();
+        for number in 0..20u8 {
+            other.publish_acked("t", &[number]);
+        }
+        done.store(true, Ordering::SeqCst);
+        for flooder in flooders {
+            let sent = flooder.join().expect("a flooder");
+            assert!(
+                sent < FLOOD_MAX,
+                "the flood was over before the others were served"
+            );
+        }
+    });
 }
