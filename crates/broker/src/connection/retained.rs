@@ -127,7 +127,7 @@ impl Retained {
 
     /// The subscription has ended: nothing of it is sent any more.
     pub(super) fn forget(&mut self, topic_filter: &str) {
-        self.wanted.retain(|known| *known.topic_filter != *topic_filter);
+        self.wanted.retain(|known| &*known.topic_filter != topic_filter);
         let is_current = |current: &Wanted| *current.topic_filter == *topic_filter;
         if self.current.as_ref().is_some_and(is_current) {
             self.current = None;

@@ -160,7 +160,7 @@ pub fn pages_stay_right_while_messages_change(place: &dyn Place) {
         third
             .messages
             .iter()
-            .all(|message| message.payload == &b"old"[..] && message.seq < to)
+            .all(|message| message.payload == b"old"[..] && message.seq < to)
     );
     let rest = match third.after {
         Some(after) => ask(Some(after)),
