@@ -7,6 +7,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use restante_model::{NotKept, SessionId, UnixMillis};
 
 use crate::{
+    clock::{Clock, News, Step, Steps, system_time},
     connection::{end_sessions, publish_will},
     directory::{Claim, Leaving},
     reactor::Reactor,
@@ -23,24 +24,18 @@ const SLICE_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) async fn run(reactor: Rc<Reactor>) {
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut stepped = false;
+    let trust = match reactor.shared.settings.session.clock_trust {
+        u32::MAX => None,
+        seconds => Some(Duration::from_secs(seconds.into())),
+    };
+    let mut steps = Steps::new(trust);
     loop {
         interval.tick().await;
         let shared = &reactor.shared;
         let now = shared.clock.millis();
         shared.store.tick(now);
         shared.watch_retained();
-        if let Some(apart) = shared.clock.stepped() {
-            if !std::mem::replace(&mut stepped, true) {
-                tracing::warn!(
-                    code = "clock-stepped",
-                    seconds = apart.as_secs(),
-                    "the system's clock has stepped; expiry goes on by the time since the start"
-                );
-            }
-        } else {
-            stepped = false;
-        }
+        watch_clock(&shared.clock, &mut steps);
         if matches!(shared.store.admission(), Admission::Failed { .. }) {
             // Nothing can be ended or published in a way that lasts; a restart finds it as it is.
             continue;
@@ -49,6 +44,28 @@ pub(crate) async fn run(reactor: Rc<Reactor>) {
         let mut wills_left = wills_per_round(shared.settings.limits.wills_per_second);
         publish_due_wills(&reactor, now, &mut wills_left).await;
         expire_sessions(&reactor, now, &mut wills_left).await;
+    }
+}
+
+/// Reports steps of the system's clock, and follows one forward when it has been trusted (K29). What expires by it is ended
+/// in slices, like everything that expires.
+fn watch_clock(clock: &Clock, steps: &mut Steps) {
+    match steps.look(system_time().millis(), clock.now()) {
+        None => {}
+        Some(News::Stepped(step)) => tracing::warn!(
+            code = "clock-stepped",
+            seconds = step.distance().as_secs(),
+            forward = matches!(step, Step::Forward(_)),
+            "the system's clock has stepped; expiry goes on by the time since the start until clock_trust has passed"
+        ),
+        Some(News::Trusted(step)) => {
+            clock.follow(step);
+            tracing::warn!(
+                code = "clock-followed",
+                seconds = step.as_secs(),
+                "the system's clock has stayed where it stepped to; expiry follows it now"
+            );
+        }
     }
 }
 

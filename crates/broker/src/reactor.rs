@@ -63,6 +63,7 @@ pub(crate) struct Reactor {
     /// Where a property block is put together.
     pub(crate) properties: RefCell<Vec<u8>>,
     now: Cell<UnixMillis>,
+    steady: Cell<UnixMillis>,
     ids: RandomState,
     assigned: Cell<u64>,
 }
@@ -99,7 +100,7 @@ struct Topics {
 impl Reactor {
     pub(crate) fn new(shared: Arc<Shared>, index: u16) -> Rc<Reactor> {
         let admission = RefCell::new(shared.store.admission());
-        let now = Cell::new(shared.clock.millis());
+        let now = shared.clock.now();
         Rc::new(Reactor {
             shared,
             index,
@@ -125,7 +126,8 @@ impl Reactor {
             mail: RefCell::default(),
             groups_moved: RefCell::default(),
             properties: RefCell::default(),
-            now,
+            now: Cell::new(now.wall),
+            steady: Cell::new(now.steady),
             ids: RandomState::new(),
             assigned: Cell::new(0),
         })
@@ -289,8 +291,10 @@ impl Reactor {
 
     /// Reads the clock; what follows in this step happens at that time.
     pub(crate) fn look_at_clock(&self) -> UnixMillis {
-        self.now.set(self.shared.clock.millis());
-        self.now.get()
+        let now = self.shared.clock.now();
+        self.now.set(now.wall);
+        self.steady.set(now.steady);
+        now.wall
     }
 
     /// When this step happens.
@@ -298,12 +302,17 @@ impl Reactor {
         self.now.get()
     }
 
+    /// When this step happens, as silence is measured.
+    pub(crate) fn steady(&self) -> UnixMillis {
+        self.steady.get()
+    }
+
     /// A client id for a client that came without one: nobody else has it.
     pub(crate) fn assigned_id(&self) -> String {
         self.assigned.set(self.assigned.get() + 1);
         let one = self
             .ids
-            .hash_one((self.assigned.get(), self.shared.clock.micros().0));
+            .hash_one((self.assigned.get(), self.shared.clock.millis().0));
         let two = self.ids.hash_one((one, self.index));
         format!("restante-{one:016x}{two:016x}")
     }

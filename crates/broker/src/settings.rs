@@ -40,6 +40,9 @@ pub struct SessionSettings {
     pub keep_alive_max: u16,
     /// Topic aliases each way. Default 32.
     pub topic_alias_max: u16,
+    /// Seconds for which a step of the system's clock forward by more than an hour must last before sessions and messages
+    /// expire by it (K29); `u32::MAX` = never before a restart. Default one day.
+    pub clock_trust: u32,
 }
 
 /// `[limits]`.
@@ -91,6 +94,7 @@ impl Default for SessionSettings {
             packet_size_max: 1 << 20,
             keep_alive_max: 0,
             topic_alias_max: 32,
+            clock_trust: 24 * 3600,
         }
     }
 }

@@ -316,7 +316,7 @@ async fn settle(
             inbound: Inbound::new(&terms, &receipts),
             outbound,
             aliases: OutAliases::new(terms.alias_max_out),
-            keep_alive: KeepAlive::new(terms.keep_alive, shared.clock.millis()),
+            keep_alive: KeepAlive::new(terms.keep_alive, shared.clock.steady()),
             subscriptions,
             feed,
             cursor_written: cursor.low(),

@@ -81,7 +81,7 @@ impl Connection {
         reactor: &Rc<Reactor>,
         input: &[u8],
     ) -> Result<usize, Closing> {
-        let now = reactor.look_at_clock();
+        reactor.look_at_clock();
         let limits = DecodeLimits {
             packet_size_max: reactor.shared.limits.packet_size_max,
         };
@@ -105,7 +105,7 @@ impl Connection {
             }
         }
         if consumed > 0 {
-            self.state.borrow_mut().keep_alive.heard(now);
+            self.state.borrow_mut().keep_alive.heard(reactor.steady());
         }
         Ok(consumed)
     }

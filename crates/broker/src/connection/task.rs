@@ -48,7 +48,7 @@ impl Connection {
             if armed.is_none()
                 && let Some(deadline) = deadline
             {
-                let left = deadline.0.saturating_sub(reactor.shared.clock.millis().0);
+                let left = deadline.0.saturating_sub(reactor.shared.clock.steady().0);
                 silence
                     .as_mut()
                     .reset(tokio::time::Instant::now() + Duration::from_millis(left + 1));
@@ -85,7 +85,7 @@ impl Connection {
                 () = reactor.relieved(CONGESTION_POLL), if congested => {}
                 () = &mut silence, if armed.is_some() => {
                     armed = None;
-                    let now = reactor.shared.clock.millis();
+                    let now = reactor.shared.clock.steady();
                     if deadline.is_some_and(|deadline| deadline <= now) {
                         return Closing::KeepAlive;
                     }

@@ -131,4 +131,14 @@ pub(super) const SESSION: &[Setting] = &[
         |draft, number| draft.broker.session.topic_alias_max = narrow(number),
         "Topic aliases of one connection, each way; 0 is none.",
     ),
+    number(
+        "session",
+        "clock_trust",
+        or_unlimited(Unit::Seconds, 0, SECONDS_MAX, FOR_EVER),
+        |draft| draft.broker.session.clock_trust.into(),
+        |draft, number| draft.broker.session.clock_trust = narrow(number),
+        "How long a step of the system's clock forward by more than an hour must last before sessions and messages \
+         expire by it, so that a clock that is wrong for a while ends nothing. `unlimited`: never before a restart. A \
+         step back is never followed.",
+    ),
 ];
