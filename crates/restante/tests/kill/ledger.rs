@@ -30,8 +30,6 @@ struct Stream {
     /// Numbers that came more than once, and whether all within one connection.
     repeats: Vec<(u64, Repeat)>,
     highest: Option<u64>,
-    /// Of what was promised, everything below this has been seen: not looked at again.
-    whole_below: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,15 +87,18 @@ impl Arrived {
         stream.seen.insert(message.number, connection);
     }
 
-    /// Whether everything of the given numbers has arrived; they are the same ones each time.
-    pub(crate) fn has_all(&mut self, publisher: usize, numbers: &BTreeSet<u64>) -> bool {
-        let Some(stream) = self.streams.get_mut(publisher) else {
-            return false;
-        };
-        let mut left = numbers.range(stream.whole_below..);
-        let missing = left.find(|number| !stream.seen.contains_key(number));
-        stream.whole_below = missing.copied().unwrap_or(u64::MAX);
-        missing.is_none()
+    /// Whether everything of the given numbers has arrived.
+    pub(crate) fn has_all(&self, publisher: usize, numbers: &BTreeSet<u64>) -> bool {
+        self.streams
+            .get(publisher)
+            .is_some_and(|stream| numbers.iter().all(|number| stream.seen.contains_key(number)))
+    }
+
+    /// Whether this number of a publisher, or a later one, has arrived.
+    pub(crate) fn has_come_to(&self, publisher: usize, number: Option<&u64>) -> bool {
+        self.streams
+            .get(publisher)
+            .is_some_and(|stream| stream.highest >= number.copied())
     }
 
     /// Different messages that have arrived.

@@ -77,6 +77,7 @@ impl<'a> Publisher<'a> {
             if self.known && !client.session_present() {
                 let sentence = format!("publisher {}: its session was lost", self.index);
                 self.promised.findings.push(sentence);
+                self.field.give_up();
             }
             self.known = true;
             // Ends when the connection is lost.
@@ -178,10 +179,12 @@ impl<'a> Publisher<'a> {
         match (ack.kind, self.qos) {
             (AckKind::PubAck, QoS::AtLeastOnce) => {
                 self.promised.acknowledged.insert(number);
+                self.field.acknowledged();
                 self.in_flight.remove(at);
             }
             (AckKind::PubRec, QoS::ExactlyOnce) => {
                 self.promised.acknowledged.insert(number);
+                self.field.acknowledged();
                 self.in_flight[at].received = true;
                 let mut bytes = Vec::new();
                 write_ack(self.version(), AckKind::PubRel, ack.packet_id, 0, &mut bytes);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +24,11 @@ pub(crate) const FILTER: &str = "kill/+";
 const PUBLISHERS: usize = 4;
 const SUBSCRIBERS: usize = 6;
 
-/// Between a start and the next kill.
+/// Messages that are acknowledged in the mean between two kills at least.
+const LOAD: u64 = 150;
+/// A kill that does not wait for them comes once in so many.
+const HURRIED_ONCE_IN: u64 = 3;
+/// Between a start, or the load, and the next kill.
 const ALIVE: Duration = Duration::from_millis(700);
 /// Between a kill and the next start.
 const DEAD: Duration = Duration::from_millis(60);
@@ -45,11 +49,20 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct Field {
     address: Mutex<SocketAddr>,
     over: AtomicBool,
-    /// The broker could not be started again: nothing more will come.
+    /// Messages acknowledged.
+    acknowledged: AtomicU64,
+    /// A session was lost, or the broker could not be started again: what is missing will not come.
     given_up: AtomicBool,
     deadline: Instant,
-    /// Acknowledged numbers by publisher, once all publishers have ended.
-    promises: OnceLock<Vec<BTreeSet<u64>>>,
+    promises: OnceLock<Promises>,
+}
+
+/// What was promised, once all publishers have ended.
+pub(crate) struct Promises {
+    /// Acknowledged numbers by publisher.
+    pub(crate) numbers: Vec<BTreeSet<u64>>,
+    /// When the last publisher had ended.
+    pub(crate) since: Instant,
 }
 
 impl<'a> Plan<'a> {
@@ -80,7 +93,24 @@ impl Field {
         self.given_up.load(Ordering::Acquire) || Instant::now() >= self.deadline
     }
 
-    pub(crate) fn promises(&self) -> Option<&Vec<BTreeSet<u64>>> {
+    /// A publisher was promised one more.
+    pub(crate) fn acknowledged(&self) {
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until so many were acknowledged.
+    fn wait_for_load(&self, acknowledged: u64) {
+        while self.acknowledged.load(Ordering::Relaxed) < acknowledged && !self.time_is_up() {
+            self.pause();
+        }
+    }
+
+    /// A run that has failed need not go on: all that waits ends.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn promises(&self) -> Option<&Promises> {
         self.promises.get()
     }
 
@@ -95,6 +125,7 @@ pub(crate) fn run(mut broker: Broker, plan: Plan<'_>, mut chance: Chance) -> Out
     let field = Field {
         address: Mutex::new(broker.address()),
         over: AtomicBool::new(false),
+        acknowledged: AtomicU64::new(0),
         given_up: AtomicBool::new(false),
         deadline: Instant::now() + limit,
         promises: OnceLock::new(),
@@ -125,10 +156,15 @@ pub(crate) fn run(mut broker: Broker, plan: Plan<'_>, mut chance: Chance) -> Out
             }
             if let Err(sentence) = broker.try_start() {
                 outcome.findings.push(sentence);
-                field.given_up.store(true, Ordering::Release);
+                field.give_up();
+            }
+            if field.time_is_up() {
                 break;
             }
             *field.address.lock().expect("nobody panics with the address") = broker.address();
+            if !chance.once_in(HURRIED_ONCE_IN) || outcome.kills == plan.kills {
+                field.wait_for_load(LOAD * outcome.kills);
+            }
             thread::sleep(chance.up_to(ALIVE));
         }
         field.over.store(true, Ordering::Release);
@@ -142,11 +178,14 @@ pub(crate) fn run(mut broker: Broker, plan: Plan<'_>, mut chance: Chance) -> Out
                 )
             })
             .collect();
-        let promises = promised
-            .iter()
-            .map(|(_, promised)| promised.acknowledged.clone())
-            .collect();
-        field.promises.set(promises).expect("set once");
+        let numbers = promised.iter();
+        let promises = Promises {
+            numbers: numbers
+                .map(|(_, promised)| promised.acknowledged.clone())
+                .collect(),
+            since: Instant::now(),
+        };
+        assert!(field.promises.set(promises).is_ok(), "set once");
         for (_, promised) in &promised {
             outcome.acknowledged += promised.acknowledged.len() as u64;
             outcome.findings.extend(promised.findings.iter().cloned());

@@ -18,8 +18,9 @@ use crate::run::{FILTER, Field};
 const DROP_ONCE_IN: u64 = 600;
 /// The longest it stays away.
 const AWAY: Duration = Duration::from_millis(250);
-/// After publishing, when nothing has come for so long nothing will: what is missing is lost.
-const QUIET: Duration = Duration::from_secs(10);
+/// After publishing, when nothing has come for so long nothing will. What is lost is known before: it is missing while
+/// the last of its publisher is there.
+const QUIET: Duration = Duration::from_secs(100);
 /// How long it waits for a packet before it looks whether the run is over.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -78,19 +79,13 @@ impl<'a> Subscriber<'a> {
                 }
             }
         }
-        if self.is_complete() {
-            self.come_once_more();
+        if self.has_all() {
+            match self.held.len() {
+                0 => self.come_once_more(),
+                held => self.find(format!("{held} messages were never released")),
+            }
         }
         self.arrived
-    }
-
-    fn is_complete(&mut self) -> bool {
-        self.held.is_empty()
-            && self.field.promises().is_some_and(|promises| {
-                (0..)
-                    .zip(promises)
-                    .all(|(publisher, numbers)| self.arrived.has_all(publisher, numbers))
-            })
     }
 
     fn come(&mut self) -> Option<Client> {
@@ -103,6 +98,7 @@ impl<'a> Subscriber<'a> {
         let says = self.connect.version != restante_codec::packet::Version::V31;
         if says && !client.session_present() {
             self.find("its session was lost".to_owned());
+            self.field.give_up();
         }
         Some(client)
     }
@@ -110,7 +106,7 @@ impl<'a> Subscriber<'a> {
     fn serve(&mut self, client: &mut Client) -> Result<(), Ended> {
         while !self.is_over() {
             let received = client.receive(LOOK);
-            if received.is_ok() || self.field.promises().is_none() {
+            if received.is_ok() {
                 self.last_packet = Instant::now();
             }
             match received {
@@ -133,8 +129,32 @@ impl<'a> Subscriber<'a> {
         Ok(())
     }
 
-    fn is_over(&mut self) -> bool {
-        self.field.time_is_up() || self.last_packet.elapsed() > QUIET || self.is_complete()
+    fn is_over(&self) -> bool {
+        // Each publisher's messages come in order, so what is missing behind the last of them is lost.
+        let has_come = || self.has_the_last_of_all() && (self.held.is_empty() || !self.has_all());
+        self.field.time_is_up() || self.is_quiet() || has_come()
+    }
+
+    /// While messages are published, and the broker killed, a subscriber may not get through for any time.
+    fn is_quiet(&self) -> bool {
+        let promises = self.field.promises();
+        promises.is_some_and(|promises| self.last_packet.max(promises.since).elapsed() > QUIET)
+    }
+
+    fn has_the_last_of_all(&self) -> bool {
+        self.field.promises().is_some_and(|promises| {
+            (0..)
+                .zip(&promises.numbers)
+                .all(|(publisher, numbers)| self.arrived.has_come_to(publisher, numbers.last()))
+        })
+    }
+
+    fn has_all(&self) -> bool {
+        self.field.promises().is_some_and(|promises| {
+            (0..)
+                .zip(&promises.numbers)
+                .all(|(publisher, numbers)| self.arrived.has_all(publisher, numbers))
+        })
     }
 
     fn take(&mut self, message: Message, client: &mut Client) -> Result<(), Ended> {
