@@ -15,4 +15,7 @@ pub struct Binding {
     pub released: bool,
     /// The delivery's retain flag.
     pub retain: bool,
+    /// It did not come out of the session's own queues: it was leased from a shared group (K27), or it is a retained
+    /// message for a new subscription. The same message may still wait in a queue of the session, and is owed there too.
+    pub aside: bool,
 }

@@ -134,8 +134,8 @@ impl Outbound {
     /// Begins a delivery at QoS 1 or 2; `None` = no room now (or QoS 0, which needs none).
     ///
     /// A QoS 2 PUBLISH leaves when its binding is durable, and the reservation with it (K1); a QoS 1 PUBLISH need
-    /// not wait.
-    pub fn begin(&mut self, seq: Seq, qos: QoS, retain: bool) -> Option<Begun> {
+    /// not wait. `aside`: see [`Binding::aside`].
+    pub fn begin(&mut self, seq: Seq, qos: QoS, retain: bool, aside: bool) -> Option<Begun> {
         if self.room() == 0 || qos == QoS::AtMostOnce {
             return None;
         }
@@ -146,6 +146,7 @@ impl Outbound {
             qos,
             released: false,
             retain,
+            aside,
         };
         self.window.push(binding, Standing::New).then(|| Begun {
             packet_id,
@@ -294,9 +295,11 @@ impl Outbound {
         self.window.contains(seq)
     }
 
-    /// The messages in flight as inclusive ranges, ascending: what a reader of the backlog leaves out.
+    /// The messages in flight as inclusive ranges, ascending: what a reader of the backlog leaves out. Not what came from
+    /// elsewhere ([`Binding::aside`]).
     pub fn bound_ranges(&self) -> Vec<(Seq, Seq)> {
-        let mut seqs: Vec<Seq> = self.window.iter().map(|binding| binding.seq).collect();
+        let own = self.window.iter().filter(|binding| !binding.aside);
+        let mut seqs: Vec<Seq> = own.map(|binding| binding.seq).collect();
         seqs.sort_unstable();
         let mut ranges: Vec<(Seq, Seq)> = Vec::new();
         for seq in seqs {

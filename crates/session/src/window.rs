@@ -51,6 +51,7 @@ struct Entry {
     qos: QoS,
     released: bool,
     retain: bool,
+    aside: bool,
     standing: Standing,
 }
 
@@ -97,6 +98,7 @@ impl Window {
             qos: binding.qos,
             released: binding.released,
             retain: binding.retain,
+            aside: binding.aside,
             standing,
         };
         match self.entries.get_mut(usize::from(slot)) {
@@ -195,6 +197,7 @@ impl Entry {
             qos: self.qos,
             released: self.released,
             retain: self.retain,
+            aside: self.aside,
         }
     }
 }
@@ -216,6 +219,7 @@ mod tests {
             qos: QoS::AtLeastOnce,
             released: false,
             retain: false,
+            aside: false,
         }
     }
 

@@ -348,18 +348,19 @@ pub(crate) fn take_options(body: &mut Reader<'_>) -> Option<SubscriptionOptions>
     })
 }
 
-/// A binding: sequence, packet id, and one byte with QoS (bits 0-1), released (2), retain (3).
+/// A binding: sequence, packet id, and one byte with QoS (bits 0-1), released (2), retain (3), aside (4).
 pub(crate) fn put_binding(out: &mut Vec<u8>, binding: &Binding) {
     put_varint(out, binding.seq.0);
     out.extend_from_slice(&binding.packet_id.to_le_bytes());
-    out.push(binding.qos as u8 | u8::from(binding.released) << 2 | u8::from(binding.retain) << 3);
+    let bits = u8::from(binding.released) << 2 | u8::from(binding.retain) << 3 | u8::from(binding.aside) << 4;
+    out.push(binding.qos as u8 | bits);
 }
 
 pub(crate) fn take_binding(body: &mut Reader<'_>) -> Option<Binding> {
     let seq = Seq(body.varint()?);
     let packet_id = body.u16()?;
     let bits = body.u8()?;
-    if bits >= 1 << 4 {
+    if bits >= 1 << 5 {
         return None;
     }
     Some(Binding {
@@ -368,6 +369,7 @@ pub(crate) fn take_binding(body: &mut Reader<'_>) -> Option<Binding> {
         qos: QoS::from_bits(bits & 3)?,
         released: bits & 1 << 2 != 0,
         retain: bits & 1 << 3 != 0,
+        aside: bits & 1 << 4 != 0,
     })
 }
 

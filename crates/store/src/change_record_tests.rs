@@ -40,8 +40,8 @@ fn qos() -> impl Strategy<Value = QoS> {
 }
 
 prop_compose! {
-    fn binding()(seq: u64, packet_id: u16, qos in qos(), released: bool, retain: bool) -> Binding {
-        Binding { seq: Seq(seq), packet_id, qos, released, retain }
+    fn binding()(seq: u64, packet_id: u16, qos in qos(), released: bool, retain: bool, aside: bool) -> Binding {
+        Binding { seq: Seq(seq), packet_id, qos, released, retain, aside }
     }
 }
 

@@ -358,7 +358,7 @@ impl Connection {
             let (told, properties) = expiry_mark::split(view.properties);
             identify_again(
                 &state.subscriptions,
-                seq,
+                &due.binding,
                 text(view.topic),
                 &mut state.identifiers,
             );
@@ -587,7 +587,8 @@ impl Connection {
             counters.sent(terms.qos);
             return false;
         }
-        let Some(begun) = state.outbound.begin(seq, terms.qos, terms.retain) else {
+        let aside = !matches!(origin, Origin::Feed);
+        let Some(begun) = state.outbound.begin(seq, terms.qos, terms.retain, aside) else {
             return false;
         };
         publish.packet_id = PacketId::new(begun.packet_id);
@@ -634,6 +635,7 @@ impl Connection {
                     qos: terms.qos,
                     released: false,
                     retain: terms.retain,
+                    aside,
                 };
                 Wait::Turn(reactor.decide(|turn| {
                     turn.batch.change(&Change::Bound { session, binding });
@@ -652,30 +654,24 @@ impl Connection {
 }
 
 /// The identifiers of a message that is sent again [MQTT-3.3.4-3]. A binding does not say which subscriptions it was
-/// sent under: they are those that match and were there when it was published; where none was, those that match now (it
-/// was retained), and where only shared ones do, those (it was leased).
+/// sent under, but from where: out of the session's queues, under those that were there when it was published; aside of
+/// them, retained (which the flag tells) or leased from a shared group, under those that match now.
 fn identify_again(
     subscriptions: &HashMap<Box<str>, Subscription>,
-    seq: Seq,
+    binding: &Binding,
     topic: &str,
     identifiers: &mut Vec<u32>,
 ) {
     identifiers.clear();
-    let matching = |shared: bool| {
-        subscriptions
-            .values()
-            .filter(move |one| one.filter.share().is_some() == shared && one.filter.matches(topic))
-    };
-    let mut were_there = false;
-    for options in matching(false).filter_map(|one| one.epochs.covering(seq)) {
-        were_there = true;
-        identifiers.extend(options.identifier);
-    }
-    if were_there {
-        return;
-    }
-    let shared = matching(false).next().is_none();
-    identifiers.extend(matching(shared).filter_map(|one| one.epochs.current().identifier));
+    let shared = binding.aside && !binding.retain;
+    let matching = subscriptions
+        .values()
+        .filter(|one| one.filter.share().is_some() == shared && one.filter.matches(topic));
+    let options = matching.filter_map(|one| match binding.aside {
+        true => Some(one.epochs.current()),
+        false => one.epochs.covering(binding.seq),
+    });
+    identifiers.extend(options.filter_map(|options| options.identifier));
 }
 
 fn set_alias<'a>(publish: &mut PublishOut<'a>, aliases: &mut restante_session::OutAliases) {

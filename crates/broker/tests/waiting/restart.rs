@@ -61,6 +61,23 @@ fn k08_acknowledgements_are_in_the_store_after_a_stop() {
 }
 
 #[test]
+fn k27_a_message_is_owed_by_the_plain_filter_and_by_the_group() {
+    let house = House::open(Backing::Log, |_| {});
+    let mut client = house.client(&kept());
+    client.subscribe(&[("t", QoS::AtLeastOnce), ("$share/g/t", QoS::ExactlyOnce)]);
+    house.publisher("p").publish_completed("t", b"both");
+    // Both copies have been sent, and neither is acknowledged: of the plain one, at QoS 1, nothing is written.
+    let sent = [client.expect_publish(), client.expect_publish()];
+    let mut qos: Vec<QoS> = sent.iter().map(|message| message.qos).collect();
+    qos.sort_unstable();
+    assert_eq!(qos, [QoS::AtLeastOnce, QoS::ExactlyOnce]);
+    let house = house.crash_and_start(|_| {});
+    let mut client = house.client(&kept());
+    assert_eq!(texts(&mut client, 2), ["both", "both"]);
+    client.expect_nothing();
+}
+
+#[test]
 fn k10_packet_ids_are_not_used_for_something_else_after_a_crash() {
     let house = House::open(Backing::Log, |_| {});
     let connect = kept().receive_maximum(20);

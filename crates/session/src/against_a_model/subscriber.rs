@@ -180,7 +180,7 @@ impl World {
             if self.begun.contains(&seq) {
                 continue;
             }
-            let Some(begun) = self.outbound.begin(Seq(seq), qos, false) else {
+            let Some(begun) = self.outbound.begin(Seq(seq), qos, false, false) else {
                 break;
             };
             self.begun.insert(seq);
@@ -201,6 +201,7 @@ impl World {
                     qos,
                     released: false,
                     retain: false,
+                    aside: false,
                 };
                 self.log(Record::Bound(binding));
             }

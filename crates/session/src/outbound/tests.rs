@@ -10,6 +10,7 @@ fn binding(seq: u64, packet_id: u16, qos: QoS, released: bool) -> Binding {
         qos,
         released,
         retain: false,
+        aside: false,
     }
 }
 
@@ -23,7 +24,9 @@ fn done(seq: u64, qos: QoS, refused: bool) -> Answer {
 }
 
 fn begin(outbound: &mut Outbound, seq: u64, qos: QoS) -> Option<u16> {
-    outbound.begin(Seq(seq), qos, false).map(|begun| begun.packet_id)
+    outbound
+        .begin(Seq(seq), qos, false, false)
+        .map(|begun| begun.packet_id)
 }
 
 fn resent(outbound: &mut Outbound) -> Vec<(u16, ResendKind)> {
@@ -236,12 +239,12 @@ fn k10_ids_are_reserved_before_use_and_not_wasted_by_a_clean_end() {
     let mut outbound = Outbound::new(5, 0, Vec::new());
     let stored = outbound.reserve_ahead().unwrap();
     assert_eq!((stored, outbound.reserve_ahead()), (2049, None));
-    let begun = outbound.begin(Seq(1), QOS1, false).unwrap();
+    let begun = outbound.begin(Seq(1), QOS1, false, false).unwrap();
     assert_eq!((begun.packet_id, begun.reserve), (1, None));
     assert_eq!(outbound.next_packet_id(), 2);
     // Without a reservation beforehand, the first delivery asks for one.
     let mut outbound = Outbound::new(5, 2049, Vec::new());
-    let begun = outbound.begin(Seq(2), QOS1, false).unwrap();
+    let begun = outbound.begin(Seq(2), QOS1, false, false).unwrap();
     assert_eq!((begun.packet_id, begun.reserve), (2049, Some(2050 + 2048)));
 }
 

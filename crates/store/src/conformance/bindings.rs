@@ -23,6 +23,7 @@ fn binding(seq: Seq, packet_id: u16, qos: QoS) -> Binding {
         qos,
         released: false,
         retain: false,
+        aside: false,
     }
 }
 

@@ -168,6 +168,7 @@ pub fn k30_what_is_in_flight_is_counted_once(place: &dyn Place) {
                 qos: QoS::ExactlyOnce,
                 released,
                 retain: false,
+                aside: false,
             },
         });
     };

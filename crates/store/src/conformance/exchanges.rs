@@ -72,6 +72,7 @@ pub fn k10_packet_ids_and_bindings(place: &dyn Place) {
         qos,
         released: false,
         retain: index == 2,
+        aside: false,
     };
     let bindings: Vec<Binding> = (0..4)
         .map(|index| {

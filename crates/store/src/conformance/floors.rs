@@ -205,6 +205,7 @@ fn in_flight_does_not_count(place: &dyn Place, when_full: WhenFull, kept: [usize
             qos: QoS::ExactlyOnce,
             released: false,
             retain: false,
+            aside: false,
         };
         driver.change(&Change::Bound {
             session: SESSION,

@@ -307,6 +307,7 @@ impl History {
                     .unwrap_or_default(),
                 released: false,
                 retain: self.random.one_in(4),
+                aside: self.random.one_in(6),
             })
             .collect()
     }

@@ -70,6 +70,7 @@ pub fn k05_everything_is_kept(place: &dyn Place) {
         qos: QoS::ExactlyOnce,
         released: false,
         retain: true,
+        aside: false,
     };
     driver.change(&Change::Bound {
         session: SESSION,

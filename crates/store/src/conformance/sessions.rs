@@ -265,6 +265,7 @@ pub fn an_ended_session_is_gone(place: &dyn Place) {
         qos: QoS::ExactlyOnce,
         released: false,
         retain: false,
+        aside: false,
     };
     driver.change(&Change::Bound {
         session: SESSION,
@@ -305,6 +306,7 @@ pub fn changes_of_unknown_sessions_change_nothing(place: &dyn Place) {
         qos: QoS::AtLeastOnce,
         released: false,
         retain: false,
+        aside: false,
     };
     let options = at_qos(QoS::AtLeastOnce);
     driver.commit(|batch| {

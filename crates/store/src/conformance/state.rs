@@ -38,7 +38,12 @@ pub struct State {
     pub retained: BTreeMap<&'static str, StoredMessage>,
     /// What was owed when sessions and subscriptions ended, since the store was opened.
     pub waited: Waited,
+    /// Whether all that waited at those ends was little enough for a store to count it exactly.
+    pub waited_is_exact: bool,
 }
+
+/// Entries that a store must compare one by one where filters overlap; beyond, it may answer an upper bound (K23).
+const COMPARED: usize = 1024;
 
 impl State {
     /// Nothing.
@@ -52,7 +57,24 @@ impl State {
             messages: Vec::new(),
             retained: BTreeMap::new(),
             waited: Waited::default(),
+            waited_is_exact: true,
         }
+    }
+
+    /// Forgets what was counted: counts begin with the process.
+    pub fn count_anew(&mut self) {
+        (self.waited, self.waited_is_exact) = (Waited::default(), true);
+    }
+
+    /// Looks whether what a session is owed can be counted exactly.
+    fn look_at_entries(&mut self, session: SessionId) {
+        let Some(image) = self.sessions.get(&session) else {
+            return;
+        };
+        let owed = self.backlog(image).into_iter();
+        let owed = owed.filter(|owed| !has_begun(image, owed.seq));
+        let entries: u32 = owed.map(|owed| owed.spans.count_ones()).sum();
+        self.waited_is_exact &= entries as usize <= COMPARED;
     }
 
     /// Applies a whole batch.
@@ -115,6 +137,7 @@ impl State {
             &ChangeRecord::RetainedCleared { topic } => _ = self.retained.remove(topic),
             ChangeRecord::SessionEnded { session } => self.end(*session),
             ChangeRecord::Unsubscribed { session, .. } => {
+                self.look_at_entries(*session);
                 let before = self.owed(*session);
                 if let Some(image) = self.sessions.get_mut(session) {
                     change_session(image, at, change);
@@ -146,6 +169,7 @@ impl State {
     }
 
     fn end(&mut self, session: SessionId) {
+        self.look_at_entries(session);
         let owed = self.owed(session).len() as u64;
         let Some(image) = self.sessions.remove(&session) else {
             return;
@@ -163,9 +187,8 @@ impl State {
         let Some(image) = self.sessions.get(&session) else {
             return BTreeSet::new();
         };
-        let bound = |seq| image.bindings.iter().any(|binding| binding.seq == seq);
         let owed = self.backlog(image).into_iter().map(|owed| owed.seq);
-        owed.filter(|&seq| !bound(seq)).collect()
+        owed.filter(|&seq| !has_begun(image, seq)).collect()
     }
 
     /// What a session is owed, in order, with the spans that hold each message.
@@ -230,9 +253,8 @@ impl State {
             .sessions
             .iter()
             .filter_map(|(&id, image)| {
-                let is_bound = |seq| image.bindings.iter().any(|binding| binding.seq == seq);
                 let mut backlog = self.backlog(image);
-                backlog.retain(|message| !is_bound(message.seq));
+                backlog.retain(|message| !has_begun(image, message.seq));
                 let evicted = backlog.len().checked_sub(messages_max + 1)?;
                 Some((id, backlog[evicted].seq))
             })
@@ -375,4 +397,10 @@ fn move_cursor(session: &mut SessionImage, moved: Cursor) {
 /// Whether a subscription with these options is owed anything.
 pub fn owes(options: &restante_model::SubscriptionOptions) -> bool {
     options.qos > QoS::AtMostOnce
+}
+
+/// Whether a message of the session's own queues is on its way to the client.
+fn has_begun(image: &SessionImage, seq: Seq) -> bool {
+    let mut bindings = image.bindings.iter();
+    bindings.any(|binding| binding.seq == seq && !binding.aside)
 }

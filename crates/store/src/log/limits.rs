@@ -133,7 +133,7 @@ impl Owed {
     fn look(tables: &Tables, session: &Session) -> Owed {
         let (mut cursor, applied) = (session.cursor(), tables.applied);
         // What has started is not waiting, also while the cursor that covers it is still on its way.
-        for binding in session.bindings() {
+        for binding in session.bindings().iter().filter(|binding| !binding.aside) {
             cursor.acknowledge(binding.seq);
         }
         let mut views = Vec::new();

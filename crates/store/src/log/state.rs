@@ -298,7 +298,7 @@ mod tests {
                 cursor: Cursor::from_parts(Seq(5), vec![(Seq(7), Seq(8)), (Seq(100), Seq(100))]).unwrap(),
                 receipts,
                 bindings: vec![Binding {
-                    seq: Seq(id), packet_id: 3, qos: QoS::ExactlyOnce, released: flags.0, retain: flags.1,
+                    seq: Seq(id), packet_id: 3, qos: QoS::ExactlyOnce, released: flags.0, retain: flags.1, aside: false,
                 }],
                 next_packet_id: 77,
                 will: None,

@@ -121,7 +121,7 @@ impl Count {
         bound: u64,
     ) -> Count {
         let mut cursor = session.cursor();
-        for binding in session.bindings() {
+        for binding in session.bindings().iter().filter(|binding| !binding.aside) {
             // What is bound is owed by its binding and not by a queue, whatever the cursor knows of it.
             cursor.acknowledge(binding.seq);
         }

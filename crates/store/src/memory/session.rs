@@ -182,7 +182,7 @@ impl Session {
     /// The cursor, and done with what is bound as well: that is owed by its binding, whatever the cursor knows of it.
     pub(super) fn cursor_with_bindings(&self) -> Cursor {
         let mut cursor = self.cursor.clone();
-        for held in &self.bindings {
+        for held in self.bindings.iter().filter(|held| !held.binding.aside) {
             cursor.acknowledge(held.binding.seq);
         }
         cursor

@@ -262,6 +262,7 @@ fn once_more(driver: &Driver) {
         });
         let bindings = [Binding {
             retain: true,
+            aside: false,
             ..binding(messages[1], 40, QoS::AtLeastOnce)
         }];
         batch.change(&Change::SessionDetached {
@@ -356,6 +357,7 @@ fn binding(seq: Seq, packet_id: u16, qos: QoS) -> Binding {
         qos,
         released: false,
         retain: false,
+        aside: false,
     }
 }
 

@@ -27,6 +27,7 @@ fn a_stopped_store_tells_what_is_in_it_and_stays_as_it_was() {
         qos: QoS::ExactlyOnce,
         released: false,
         retain: false,
+        aside: false,
     };
     store.driver.change(&Change::Bound {
         session: SessionId(2),

@@ -128,6 +128,7 @@ fn k15_a_message_in_flight_survives_merging_and_reopening() {
         qos: QoS::ExactlyOnce,
         released: false,
         retain: false,
+        aside: false,
     };
     for (seq, packet_id) in [(bound, 1), (pinned, 2)] {
         store.driver.change(&Change::Bound {

@@ -18,6 +18,7 @@ const BINDING: Binding = Binding {
     qos: QoS::ExactlyOnce,
     released: true,
     retain: false,
+    aside: false,
 };
 
 /// Name and bytes.
