@@ -71,7 +71,8 @@ impl Broker {
             .collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if settings.threads == 0 {
-            cores
+            // One is left to the store: its threads commit, apply and read beside those that serve connections.
+            cores.saturating_sub(1).max(1)
         } else {
             settings.threads
         }

@@ -9,7 +9,7 @@ pub use restante_store::contract::{QueueLimits, WhenFull};
 pub struct Settings {
     /// Where to listen for MQTT over TCP.
     pub mqtt: Vec<SocketAddr>,
-    /// Runtime threads; each owns its connections for life. 0 = one per core.
+    /// Runtime threads; each owns its connections for life. 0 = one per core but one, and one at least.
     pub threads: usize,
     /// Sessions, queues and the protocol's limits.
     pub session: SessionSettings,

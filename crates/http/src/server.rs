@@ -1,6 +1,7 @@
 //! The listener and its connections: one thread, a bounded number of connections, everything with a deadline.
 
 use std::{
+    collections::VecDeque,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -16,8 +17,8 @@ use hyper_util::{
 };
 use tokio::{
     net::TcpStream,
-    sync::{Semaphore, watch},
-    task::JoinSet,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
 };
 
 use crate::{pages::router, source::Source};
@@ -51,7 +52,8 @@ pub struct HttpSettings {
 /// What bounds the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections at once; more wait in the system's queue. Default 64.
+    /// Connections at once; with one more the oldest is closed, so that those who send nothing, or read nothing, cannot
+    /// keep out who asks whether the broker lives. Default 64.
     pub connections_max: usize,
     /// Time for a request's head, and for the pause between two requests. Default 30 s.
     pub request_timeout: Duration,
@@ -172,24 +174,24 @@ async fn serve(
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let room = Arc::new(Semaphore::new(bounds.connections_max));
     let mut connections = JoinSet::new();
+    // Oldest first.
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
-            // Never an error: the semaphore is not closed. A place first, then a connection to fill it.
-            Ok(place) = room.clone().acquire_owned() => tokio::select! {
-                accepted = listener.accept() => accepted.map(|(stream, _)| (stream, place)),
-                _ = stopped.changed() => break,
-            },
+            accepted = listener.accept() => accepted,
             _ = stopped.changed() => break,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, _)) => {
+                open.retain(|connection| !connection.is_finished());
+                if open.len() >= bounds.connections_max
+                    && let Some(oldest) = open.pop_front()
+                {
+                    oldest.abort();
+                }
                 let connection = connection(stream, pages.clone(), bounds, stopped.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
+                open.push_back(connections.spawn(connection));
             }
             Err(error) => {
                 tracing::warn!(code = "http-accept-failed", %error, "cannot accept a connection; trying again");

@@ -73,7 +73,7 @@ pub(super) const TOP: &[Setting] = &[
         span(Unit::Count, 0, 64),
         |draft| widen(draft.broker.threads),
         |draft, number| draft.broker.threads = super::narrow(number),
-        "Threads that serve connections, each with connections of its own; 0 is one per core.",
+        "Threads that serve connections, each with connections of its own; 0 is one per core, but for one core that is left to the store.",
     ),
 ];
 
