@@ -85,10 +85,13 @@ pub(super) const LOG_STORE: &[Setting] = &[
     number(
         "log_store",
         "max_store_bytes",
-        or_unlimited(Unit::Bytes, 64 << 20, BYTES_MAX, 0),
+        or_unlimited(Unit::Bytes, 68 << 20, BYTES_MAX, 0),
         |draft| draft.log_store.store_bytes_max,
         |draft, number| draft.log_store.store_bytes_max = number,
-        "The most bytes of message files; at the limit, messages that must be kept are refused.",
+        "The most bytes of segments in use and of the files of sessions, queues and retained messages; files kept for \
+         reuse are not counted. At least four times `segment_bytes` and 64MiB. Two segments (or a quarter of the limit, \
+         if that is less) before it, messages that must be kept are refused; they are taken again when twice as much is \
+         free.",
     ),
     number(
         "log_store",
@@ -96,7 +99,8 @@ pub(super) const LOG_STORE: &[Setting] = &[
         span(Unit::Bytes, 0, BYTES_MAX),
         |draft| draft.log_store.free_bytes_min,
         |draft, number| draft.log_store.free_bytes_min = number,
-        "With less than this free on the disk, messages that must be kept are refused until there is more again.",
+        "With less than this free on the disk, or less than four times `segment_bytes`, messages that must be kept are \
+         refused; they are taken again when twice as much is free.",
     ),
     number(
         "log_store",
