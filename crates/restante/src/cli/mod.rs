@@ -43,7 +43,7 @@ enum Command {
     /// Show the configuration in force, or the reference of all settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look into the data folder of a stopped broker; changes nothing
+    /// Look into the data folder of a stopped broker; changes nothing. Exit code 1 if records are damaged
     #[command(subcommand)]
     Store(StoreCommand),
     /// Load any MQTT broker and verify by number what it delivers
@@ -74,12 +74,12 @@ impl Configuration {
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    /// What is there: sessions, queues, sizes, the oldest message, damage
+    /// What is there: sessions, queues, sizes, the oldest message, damage that a start would find
     Inspect {
         /// The data folder
         folder: PathBuf,
     },
-    /// Read every record; exit code 1 if something is damaged
+    /// Read every record as well
     Verify {
         /// The data folder
         folder: PathBuf,

@@ -7,3 +7,4 @@ mod arguments;
 mod papers;
 mod program;
 mod serving;
+mod store_tools;
