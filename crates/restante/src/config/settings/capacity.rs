@@ -99,8 +99,7 @@ pub(super) const LOG_STORE: &[Setting] = &[
         span(Unit::Bytes, 0, BYTES_MAX),
         |draft| draft.log_store.free_bytes_min,
         |draft, number| draft.log_store.free_bytes_min = number,
-        "With less than this free on the disk, or less than four times `segment_bytes`, messages that must be kept are \
-         refused; they are taken again when twice as much is free.",
+        "With less than this free on the disk, messages that must be kept are refused until there is more again.",
     ),
     number(
         "log_store",
