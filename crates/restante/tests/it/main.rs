@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod arguments;
+mod load_tool;
 mod papers;
 mod program;
 mod serving;
