@@ -9,3 +9,4 @@ mod papers;
 mod program;
 mod serving;
 mod store_tools;
+mod strangers;

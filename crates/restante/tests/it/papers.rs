@@ -135,6 +135,8 @@ fn operations_lists_every_log_code_and_only_those() {
         [
             "start-failed",
             "stop-failed",
+            NotKept::SessionExpired.word(),
+            NotKept::SessionCleared.word(),
             restante::logging::throttle::REPEATED,
         ]
         .map(str::to_owned),
@@ -143,9 +145,9 @@ fn operations_lists_every_log_code_and_only_those() {
     let section = page.split("## Log codes").nth(1).unwrap();
     let explained: HashSet<String> = section
         .lines()
-        .filter_map(|line| line.strip_prefix("| `"))
-        .filter_map(|line| line.split('`').next())
-        .map(str::to_owned)
+        .filter_map(|line| line.strip_prefix("| `")?.split(" |").next())
+        .flat_map(|codes| codes.split("`, `"))
+        .map(|code| code.trim_end_matches('`').to_owned())
         .collect();
     let missing: Vec<_> = written.difference(&explained).collect();
     let unknown: Vec<_> = explained.difference(&written).collect();

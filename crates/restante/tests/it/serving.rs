@@ -12,19 +12,20 @@ use tempfile::TempDir;
 
 use crate::program::{Serving, command, rest, said};
 
-const MEMORY: &str = "store = \"memory\"\n[listen]\nmqtt = [\"127.0.0.1:0\"]\nhttp = \"127.0.0.1:0\"\n";
+pub(crate) const MEMORY: &str =
+    "store = \"memory\"\n[listen]\nmqtt = [\"127.0.0.1:0\"]\nhttp = \"127.0.0.1:0\"\n";
 
 /// CONNECT of a 5.0 client: clean start, keep-alive 60 s, client id "c".
-const CONNECT: [u8; 16] = [0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'c'];
+pub(crate) const CONNECT: [u8; 16] = [0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'c'];
 
-fn in_folder(file: &str) -> (TempDir, Command) {
+pub(crate) fn in_folder(file: &str) -> (TempDir, Command) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("restante.toml"), file).unwrap();
     let command = command(folder.path(), &["serve"]);
     (folder, command)
 }
 
-fn connect(serving: &mut Serving) -> TcpStream {
+pub(crate) fn connect(serving: &mut Serving) -> TcpStream {
     let mut stream = TcpStream::connect(serving.address("listening")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream.write_all(&CONNECT).unwrap();
@@ -36,7 +37,7 @@ fn connect(serving: &mut Serving) -> TcpStream {
     stream
 }
 
-fn get(serving: &mut Serving, path: &str) -> String {
+pub(crate) fn get(serving: &mut Serving, path: &str) -> String {
     let mut stream = TcpStream::connect(serving.address("http-listening")).unwrap();
     write!(
         stream,
