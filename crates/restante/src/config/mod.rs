@@ -106,6 +106,11 @@ impl Config {
         &self.draft.broker
     }
 
+    /// Whether somebody has chosen `max_connections`, in the file or in the environment.
+    pub fn chose_max_connections(&self) -> bool {
+        self.origins.contains_key("limits.max_connections")
+    }
+
     /// The folder of the store.
     pub fn data_dir(&self) -> &Path {
         &self.draft.data_dir
@@ -159,8 +164,19 @@ impl Config {
 
 /// The text of a file, or a line number and what is wrong.
 fn read_text(path: &Path) -> Result<String, (usize, String)> {
-    use std::{io::Read, os::unix::fs::FileTypeExt};
-    let cannot = |error: std::io::Error| (1, format!("cannot read the file: {error}"));
+    use std::{
+        io::{ErrorKind, Read},
+        os::unix::fs::FileTypeExt,
+    };
+    let cannot = |error: std::io::Error| {
+        let advice = match error.kind() {
+            ErrorKind::NotFound => "; name one that is there",
+            ErrorKind::PermissionDenied => "; let the user who runs this read it",
+            ErrorKind::IsADirectory => "; name a file in it",
+            _ => "",
+        };
+        (1, format!("cannot read the file: {error}{advice}"))
+    };
     // To open a pipe into which nobody writes would be to wait for ever.
     if std::fs::metadata(path).map_err(cannot)?.file_type().is_fifo() {
         return Err((1, "this is a pipe; write it to a file first".to_owned()));

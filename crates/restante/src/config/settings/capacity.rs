@@ -13,7 +13,8 @@ pub(super) const LIMITS: &[Setting] = &[
         span(Unit::Count, 1, 10_000_000),
         |draft| widen(draft.broker.limits.connections_max),
         |draft, number| draft.broker.limits.connections_max = narrow(number),
-        "Connections at once, on all listeners together.",
+        "Connections at once, on all listeners together. Fewer where the system allows fewer open files; a line in the log \
+         says how many.",
     ),
     number(
         "limits",
