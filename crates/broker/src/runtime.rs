@@ -12,7 +12,7 @@ use crate::{
     shared::{Mail, Shared},
 };
 
-/// How long an acknowledgement may wait for company before it is written (K8: on disk within 100 ms).
+/// How long an acknowledgement may wait for company before it is written (K8: with its commit on disk within 100 ms).
 pub(crate) const CURSOR_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a failing accept (no file descriptors left, say) is left alone.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

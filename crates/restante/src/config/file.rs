@@ -37,8 +37,8 @@ pub(super) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
     let sound = |span: &Range<usize>| broken.is_sound(&places, span);
     for (name, value) in table {
         let origin = places.origin(&name.span());
-        let is_table = value.get_ref().is_table();
-        if !is_table && !(sound(&name.span()) && sound(&value.span())) {
+        let is_guess = !(sound(&name.span()) && sound(&value.span()));
+        if is_guess && !value.get_ref().is_table() {
             continue;
         }
         let name = name.get_ref();

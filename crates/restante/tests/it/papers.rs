@@ -18,6 +18,41 @@ fn the_reference_is_up_to_date() {
     );
 }
 
+/// `limits.max_sessions` and the like: settings as users know them, and no names of fields.
+#[test]
+fn the_pages_name_only_settings_that_are() {
+    let mut known = HashSet::new();
+    let mut sections = HashSet::new();
+    let mut section = String::new();
+    for line in Config::read(None, []).result.unwrap().show().lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+            sections.insert(section.clone());
+        } else if let Some((name, _)) = line.split_once(" = ") {
+            known.insert(format!("{section}.{name}"));
+        }
+    }
+    let mut named = 0;
+    for page in [
+        "README.md",
+        "docs/operations.md",
+        "docs/design/broker.md",
+        "docs/design/store.md",
+        "docs/design/corners.md",
+    ] {
+        for word in read(page).split('`').skip(1).step_by(2) {
+            let parts = word
+                .split_once('.')
+                .filter(|(section, _)| sections.contains(*section));
+            if parts.is_some_and(|(_, name)| name != "rs") {
+                assert!(known.contains(word), "{page}: {word}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 5, "the search finds nothing: {named}");
+}
+
 #[test]
 fn the_sample_is_short_and_has_the_defaults() {
     let sample = read("restante.toml");
