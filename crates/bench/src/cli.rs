@@ -41,8 +41,8 @@ struct Results<'a> {
 
 /// Runs a scenario and prints its result on stdout (progress is on stderr).
 ///
-/// Exit code 0: done and verified. 1: something was lost, doubled, out of order, damaged or refused. 2: it could not
-/// be run to its end.
+/// Exit code 0: done and verified. 1: something was lost, doubled, out of order, damaged or refused, or it could not be
+/// run to its end. 2: the arguments do not fit together.
 pub fn run(scenario: &Scenario) -> ExitCode {
     let output = scenario.place().output;
     match reports(scenario) {
@@ -52,7 +52,10 @@ pub fn run(scenario: &Scenario) -> ExitCode {
         }
         Err(error) => {
             eprintln!("bench: {error}");
-            ExitCode::from(2)
+            ExitCode::from(match error {
+                BenchError::Arguments(_) => 2,
+                _ => 1,
+            })
         }
     }
 }

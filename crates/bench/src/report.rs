@@ -38,6 +38,9 @@ pub struct Report {
     pub tool: Option<ProcessUse>,
     /// Why the run does not count; empty when it does.
     pub failures: Vec<String>,
+    /// What to know about it: what may have caused a failure, what was left behind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Latencies in microseconds.
@@ -189,6 +192,9 @@ impl fmt::Display for Report {
                 found.foreign,
                 found.again
             )?;
+        }
+        for note in &self.notes {
+            writeln!(formatter, "  note: {note}")?;
         }
         if self.passed() {
             return writeln!(formatter, "  passed");

@@ -122,7 +122,10 @@ impl Broker {
                 std::thread::sleep(Duration::from_millis(5));
             }
             if thread.is_finished() && thread.join().is_err() {
-                tracing::error!(code = "runtime-panicked");
+                tracing::error!(
+                    code = "runtime-panicked",
+                    "a thread of the broker ended by a mistake of its own: report it"
+                );
             }
         }
     }

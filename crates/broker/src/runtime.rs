@@ -12,7 +12,7 @@ use crate::{
     shared::{Mail, Shared},
 };
 
-/// How long an acknowledgement may wait for company before it is written (K8: on disk within 100 ms).
+/// How long an acknowledgement may wait for company before it is written (K8: with its commit on disk within 100 ms).
 pub(crate) const CURSOR_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a failing accept (no file descriptors left, say) is left alone.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +59,7 @@ async fn serve(shared: Arc<Shared>, index: u16, listeners: Vec<TcpListener>) {
 fn welcome(reactor: &Rc<Reactor>, newcomer: std::net::TcpStream) {
     match TcpStream::from_std(newcomer) {
         Ok(stream) => reactor.spawn(connection::run(reactor.clone(), stream)),
-        Err(error) => tracing::warn!(code = "accept-failed", %error),
+        Err(error) => tracing::warn!(code = "accept-failed", %error, "a connection could not be taken up"),
     }
 }
 
@@ -106,7 +106,7 @@ async fn accept(reactor: Rc<Reactor>, listener: TcpListener) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(code = "listener-failed", %error);
+            tracing::error!(code = "listener-failed", %error, "a listener is gone: restart to have it back");
             return;
         }
     };
@@ -115,7 +115,7 @@ async fn accept(reactor: Rc<Reactor>, listener: TcpListener) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(code = "accept-failed", %error);
+                tracing::warn!(code = "accept-failed", %error, "a connection could not be accepted; trying again");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -126,13 +126,19 @@ async fn accept(reactor: Rc<Reactor>, listener: TcpListener) {
         let open = shared.counters.connections.load(Ordering::Relaxed);
         if open >= shared.settings.limits.connections_max as u64 {
             up(&shared.counters.connections_refused);
-            tracing::warn!(code = "connections-max", open);
+            tracing::warn!(
+                code = "connections-max",
+                open,
+                "max_connections is reached: a new connection is refused"
+            );
             continue;
         }
         up(&shared.counters.connections_accepted);
         match stream.into_std() {
             Ok(stream) => shared.doors[next].post(Mail::Connection(stream)),
-            Err(error) => tracing::warn!(code = "accept-failed", %error),
+            Err(error) => {
+                tracing::warn!(code = "accept-failed", %error, "a connection could not be taken up")
+            }
         }
         next = (next + 1) % shared.doors.len();
     }

@@ -24,16 +24,12 @@ macro_rules! words {
 words! {
     /// The publish was refused (size, quota, limit): nobody got it.
     PublishRefused = "publish-refused",
-    /// The reader may not read this topic.
-    AclDeniedRead = "acl-denied-read",
     /// Published at QoS 0, and the session was absent.
     PublishQos0 = "publish-qos0",
     /// Subscribed at QoS 0, and the session was absent.
     SubscriptionQos0 = "subscription-qos0",
     /// The session's own message, and it asked not to get those.
     NoLocal = "no-local",
-    /// Another member of the shared group got it.
-    SharedGroupOtherMember = "shared-group-other-member",
     /// Larger than the client said it takes.
     TooLargeForClient = "too-large-for-client",
     /// The session's queue was full and the policy was to drop what came.

@@ -313,6 +313,9 @@ pub enum StoreError {
         /// The folder.
         path: String,
     },
+    /// Somebody wants to look at a store where there is none.
+    #[error("there is no store in this folder")]
+    NoStore,
     /// The format is newer than this program.
     #[error("the store was written by a newer version format={found} known={known} path={path}")]
     NewerFormat {

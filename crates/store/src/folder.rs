@@ -38,15 +38,29 @@ impl FolderDisk {
             path: path.display().to_string(),
             source,
         })?;
-        FolderDisk::lock(path, true)
+        FolderDisk::lock(path)
     }
 
-    /// Locks a folder in which there is a store already; changes nothing.
+    /// Locks a folder in which there is a store already; changes nothing. A copy that lacks the lock file is given one.
     pub fn open_existing(path: &Path) -> Result<FolderDisk, StoreError> {
-        FolderDisk::lock(path, false)
+        let folder = std::fs::read_dir(path).map_err(|source| StoreError::Io {
+            action: "open the data folder",
+            path: path.display().to_string(),
+            source,
+        })?;
+        let mut names = folder.flatten().map(|entry| PathBuf::from(entry.file_name()));
+        let is_ours = |name: PathBuf| {
+            name.as_os_str() == "manifest"
+                || name.as_os_str() == LOCK
+                || name.extension().is_some_and(|kind| kind == "seg" || kind == "st")
+        };
+        if !names.any(is_ours) {
+            return Err(StoreError::NoStore);
+        }
+        FolderDisk::lock(path)
     }
 
-    fn lock(path: &Path, create: bool) -> Result<FolderDisk, StoreError> {
+    fn lock(path: &Path) -> Result<FolderDisk, StoreError> {
         let failed = |action, source| StoreError::Io {
             action,
             path: path.display().to_string(),
@@ -54,7 +68,7 @@ impl FolderDisk {
         };
         let folder = File::open(path).map_err(|source| failed("open the data folder", source))?;
         let lock = OpenOptions::new()
-            .create(create)
+            .create(true)
             .truncate(false)
             .write(true)
             .open(path.join(LOCK))
@@ -219,6 +233,24 @@ mod tests {
         ));
         drop(first);
         assert!(FolderDisk::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn who_only_looks_changes_nothing_where_there_is_no_store() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("letter.txt"), "").unwrap();
+        let refused = FolderDisk::open_existing(folder.path()).unwrap_err();
+        assert!(matches!(refused, StoreError::NoStore), "{refused}");
+        assert!(!folder.path().join(LOCK).exists());
+        // A copy may come without its lock file.
+        std::fs::write(folder.path().join("manifest"), "").unwrap();
+        let disk = FolderDisk::open_existing(folder.path()).unwrap();
+        assert!(matches!(
+            FolderDisk::open(folder.path()),
+            Err(StoreError::InUse { .. })
+        ));
+        drop(disk);
+        assert!(FolderDisk::open_existing(&folder.path().join("missing")).is_err());
     }
 
     #[test]

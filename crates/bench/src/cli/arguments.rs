@@ -1,14 +1,14 @@
 //! What can be asked for.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use clap::{Args, ValueEnum};
 
 /// Where the broker is, and what is the same for all scenarios.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// The broker's MQTT listener
-    #[arg(long, default_value = "127.0.0.1:1883")]
+    /// The broker's MQTT listener: an IP address or a name, and a port
+    #[arg(long, default_value = "127.0.0.1:1883", value_parser = resolved)]
     pub address: SocketAddr,
     /// The protocol spoken
     #[arg(long, value_enum, default_value_t = ProtocolVersion::V311)]
@@ -45,7 +45,8 @@ pub struct Shape {
     /// Topics; session number n subscribes topic n modulo this. 0: each session has its own, 1: all share one
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub topics: u32,
-    /// Messages of all publishers together, spread evenly over the topics
+    /// Messages of all publishers together, spread evenly over the topics. Brokers limit how many wait for one session
+    /// (restante: session.max_mqueue_len, 10,000 by default): what is beyond counts as lost
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000_000))]
     pub messages: u64,
     /// Bytes of a payload
@@ -65,7 +66,8 @@ pub struct Take {
     /// Milliseconds each session stays at its second visit, in which nothing may come
     #[arg(long, default_value_t = 300)]
     pub again_ms: u64,
-    /// Leave the sessions in the broker instead of clearing them at the end
+    /// Leave the sessions in the broker when they have taken everything; without it a drain clears them. `connect
+    /// --clear` with the same --run and --sessions clears them later
     #[arg(long)]
     pub keep: bool,
     /// Only so many of the sessions return, drawn at random by the number of the run; implies --keep. 0: all
@@ -100,7 +102,8 @@ pub struct IngestArguments {
     /// The sessions exist already (same --run)
     #[arg(long)]
     pub existing: bool,
-    /// Let the sessions return afterwards, verify, and report that too
+    /// Let the sessions return afterwards, verify, and report that too. Without it they stay in the broker, with what
+    /// waits for them
     #[arg(long)]
     pub drain: bool,
     /// How they return
@@ -238,4 +241,32 @@ pub enum ProtocolVersion {
 fn run_number(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 16)
         .map_err(|_| "a run is a number of at most eight hexadecimal digits".to_owned())
+}
+
+/// The first address of a name.
+fn resolved(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs();
+    let mut found =
+        found.map_err(|error| format!("{error}; it takes a name or IP address and a port, host:1883"))?;
+    // A name often has an address of each family, and brokers listen on the older one more often.
+    let first = found.next();
+    let v4 = first
+        .filter(SocketAddr::is_ipv4)
+        .or_else(|| found.find(SocketAddr::is_ipv4));
+    v4.or(first).ok_or_else(|| "this name has no address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_a_name() {
+        assert_eq!(resolved("127.0.0.1:7"), Ok("127.0.0.1:7".parse().unwrap()));
+        assert_eq!(resolved("[::1]:7"), Ok("[::1]:7".parse().unwrap()));
+        assert_eq!(resolved("localhost:7").unwrap().port(), 7);
+        for wrong in ["localhost", "127.0.0.1:99999", ":", ""] {
+            assert!(resolved(wrong).unwrap_err().contains("host:1883"), "{wrong}");
+        }
+    }
 }

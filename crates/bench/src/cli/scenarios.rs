@@ -59,11 +59,12 @@ pub(super) fn ingest(name: &str, arguments: &IngestArguments) -> Result<Vec<Repo
     report.set("window", arguments.window);
     report.set("threads", arguments.threads);
     report.refusals(ingested.refused);
-    let mut reports = vec![report];
-    if arguments.drain {
-        reports.push(take(&run, &layout, &arguments.take)?);
+    if !arguments.drain {
+        report.notes.push(run.left_behind(&layout));
+        return Ok(vec![report]);
     }
-    Ok(reports)
+    let drained = take(&run, &layout, &arguments.take)?;
+    Ok(vec![report, drained])
 }
 
 pub(super) fn drain(arguments: &DrainArguments) -> Result<Report, BenchError> {
@@ -104,11 +105,14 @@ fn take(run: &Run, layout: &Layout, take: &Take) -> Result<Report, BenchError> {
     }
     report.verification = Some(drained.found);
     report.judge();
+    report.notes.extend(queue_limits(layout, drained.found.lost));
     if drained.sessions_absent > 0 {
         let sentence = format!("{} sessions were unknown to the broker", drained.sessions_absent);
         report.failures.push(sentence);
     }
-    if !take.keep && take.sample == 0 {
+    if take.keep || take.sample > 0 {
+        report.notes.push(run.left_behind(layout));
+    } else {
         run.visit(layout, "sessions cleared", Visit::Clear, 1)?;
     }
     Ok(report)
@@ -226,6 +230,9 @@ pub(super) fn connect(arguments: &ConnectArguments) -> Result<Report, BenchError
     );
     report.set("visit", format!("{visit:?}"));
     report.set("concurrency", arguments.concurrency);
+    if visit != Visit::Clear {
+        report.notes.push(run.left_behind(&layout));
+    }
     Ok(report)
 }
 
@@ -289,6 +296,22 @@ impl Run {
             self.visit(layout, "sessions cleared", Visit::Clear, 1)?;
         }
         Ok(())
+    }
+
+    /// What stays in the broker, and how it is cleared.
+    fn left_behind(&self, layout: &Layout) -> String {
+        let Target {
+            address, protocol, ..
+        } = self.target;
+        let protocol = match protocol {
+            Protocol::V311 => "",
+            Protocol::V5 => " --protocol 5.0",
+        };
+        format!(
+            "{} sessions stay in the broker; to clear them: restante bench connect --clear --address {address}{protocol} \
+             --run {:08x} --sessions {}",
+            layout.sessions, layout.run, layout.sessions
+        )
     }
 
     fn watch(&self) -> Watch {
@@ -356,6 +379,21 @@ impl Report {
                 .push(format!("{refused} messages were refused by the broker"));
         }
     }
+}
+
+/// With so many messages for one session a broker's own limit is the likely cause of loss: the lowest default that is
+/// common (mosquitto's); restante's is ten times that.
+const WAITING_USUAL: u64 = 1_000;
+
+/// What to think of first where messages did not wait.
+fn queue_limits(layout: &Layout, lost: u64) -> Option<String> {
+    let each = layout.messages.div_ceil(u64::from(layout.topics.max(1)));
+    (lost > 0 && each > WAITING_USUAL).then(|| {
+        format!(
+            "up to {each} messages waited for one session, and brokers limit that: see the broker's limits of queues \
+             (restante: session.max_mqueue_len, 10000 by default, and session.max_mqueue_bytes)"
+        )
+    })
 }
 
 fn kept(clean: bool) -> Keep {

@@ -86,7 +86,11 @@ pub(crate) async fn end_sessions(
     for image in &ended {
         shared.wills.lock().remove(image.session);
         down(&shared.counters.sessions_absent);
-        tracing::debug!(code = why.word(), client = &*image.client_id);
+        tracing::debug!(
+            code = why.word(),
+            client = &*image.client_id,
+            "a session has ended"
+        );
     }
     drop_readers(shared, &ended, why);
     Ok(postponed)

@@ -25,7 +25,9 @@ use restante_store::{
 };
 use tokio::net::TcpStream;
 
-use super::{Answers, Connection, Feed, State, Subscription, ending, leaving, pump::Resending};
+use super::{
+    Answers, Connection, Feed, State, Subscription, ending, leaving, pump::Resending, telling::Stranger,
+};
 use crate::{
     counters::{down, up},
     directory::{Claim, Leaving},
@@ -65,17 +67,13 @@ pub(super) struct Entered {
 pub(super) async fn enter(reactor: &Rc<Reactor>, stream: TcpStream) -> Option<Entered> {
     let patience = Duration::from_secs(u64::from(reactor.shared.settings.limits.connect_timeout));
     let read = tokio::time::timeout(patience, read_connect(reactor, &stream)).await;
-    let (newcomer, beyond) = match read {
-        Ok(Ok(read)) => read,
-        Ok(Err(answer)) => {
-            up(&reactor.shared.counters.connections_refused);
+    let (newcomer, beyond) = match read.unwrap_or(Err((Stranger::Late, None))) {
+        Ok(read) => read,
+        Err((stranger, answer)) => {
+            turn_away(reactor, &stream, &stranger);
             if let Some(answer) = answer {
                 leaving::say_and_close(&stream, &answer).await;
             }
-            return None;
-        }
-        Err(_) => {
-            up(&reactor.shared.counters.connections_refused);
             return None;
         }
     };
@@ -86,7 +84,7 @@ pub(super) async fn enter(reactor: &Rc<Reactor>, stream: TcpStream) -> Option<En
             Some(Entered { connection, beyond })
         }
         Err(refusal) => {
-            up(&reactor.shared.counters.connections_refused);
+            turn_away(reactor, &stream, &Stranger::refused(&refusal));
             reactor.vacate(address);
             let mut answer = Vec::new();
             wire::refused(&mut answer, &wire::receiver(&newcomer.terms), &refusal);
@@ -96,28 +94,43 @@ pub(super) async fn enter(reactor: &Rc<Reactor>, stream: TcpStream) -> Option<En
     }
 }
 
-/// Reads up to the end of a CONNECT. The error is what to answer before closing, if anything.
-async fn read_connect(reactor: &Reactor, stream: &TcpStream) -> Result<(Newcomer, Vec<u8>), Option<Vec<u8>>> {
+/// Counts and tells that somebody does not come in.
+fn turn_away(reactor: &Reactor, stream: &TcpStream, stranger: &Stranger) {
+    let counters = &reactor.shared.counters;
+    up(&counters.connections_refused);
+    if stranger.broke_the_protocol() {
+        up(&counters.protocol_errors);
+    }
+    stranger.tell(stream);
+}
+
+/// Reads up to the end of a CONNECT. The error is why it is none, and what to answer before closing, if anything.
+async fn read_connect(
+    reactor: &Reactor,
+    stream: &TcpStream,
+) -> Result<(Newcomer, Vec<u8>), (Stranger, Option<Vec<u8>>)> {
+    let gone = || (Stranger::Gone, None);
     let limits = DecodeLimits {
         packet_size_max: reactor.shared.limits.packet_size_max,
     };
     let mut read: Vec<u8> = Vec::new();
     loop {
-        stream.readable().await.map_err(|_| None)?;
+        stream.readable().await.map_err(|_| gone())?;
         let mut chunk = [0; 4096];
         match stream.try_read(&mut chunk) {
-            Ok(0) => return Err(None),
+            Ok(0) => return Err(gone()),
             Ok(count) => read.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-            Err(_) => return Err(None),
+            Err(_) => return Err(gone()),
         }
-        let decoded = decode(&read, None, &limits).map_err(|error| wire::bad_connect(&error))?;
+        let decoded = decode(&read, None, &limits)
+            .map_err(|error| (Stranger::unreadable(error, &read), wire::bad_connect(&error)))?;
         let Decoded::Packet { packet, consumed } = decoded else {
             continue;
         };
         // The decoder lets nothing else pass before a CONNECT [MQTT-3.1.0-1].
         let Packet::Connect(connect) = packet else {
-            return Err(None);
+            return Err(gone());
         };
         let newcomer = judge(reactor, &connect).map_err(|refusal| {
             let mut answer = Vec::new();
@@ -126,12 +139,12 @@ async fn read_connect(reactor: &Reactor, stream: &TcpStream) -> Result<(Newcomer
                 ..restante_codec::encode::Receiver::new(connect.version)
             };
             wire::refused(&mut answer, &to, &refusal);
-            Some(answer)
+            (Stranger::refused(&refusal), Some(answer))
         })?;
         // Who takes no CONNACK cannot come in: it must be the first packet [MQTT-3.2.0-1].
         let (to, limits) = (wire::receiver(&newcomer.terms), &reactor.shared.limits);
         let told = newcomer.terms.connack(false, &newcomer.client_id, limits);
-        wire::connack(&mut Vec::new(), &to, &told).map_err(|TooLarge| None)?;
+        wire::connack(&mut Vec::new(), &to, &told).map_err(|TooLarge| (Stranger::Tight, None))?;
         read.drain(..consumed);
         return Ok((newcomer, read));
     }
@@ -312,6 +325,7 @@ async fn settle(
         answering: Cell::new(false),
         cursor_moved: Cell::new(false),
         blocked: Cell::new(false),
+        told_unkept: Cell::new(false),
         state: RefCell::new(State {
             inbound: Inbound::new(&terms, &receipts),
             outbound,

@@ -31,7 +31,7 @@ impl Connection {
         let shared = &reactor.shared;
         reactor.vacate(self.address);
         self.left.set(true);
-        self.log_end(why);
+        self.tell_end(why);
         let leaving = self.detach(reactor, why);
         reactor.flush();
         down(&shared.counters.connections);
@@ -208,30 +208,6 @@ impl Connection {
             }
             shared.submit_changes(closed);
         });
-    }
-
-    fn log_end(&self, why: Closing) {
-        let client = &*self.client_id;
-        match why {
-            Closing::ByClient { .. } | Closing::Lost | Closing::Stopping => {
-                tracing::debug!(code = "client-left", client, why = ?why);
-            }
-            Closing::Violation(violation) => tracing::warn!(
-                code = "protocol-violation",
-                client,
-                reason = format_args!("0x{:02X}", violation.reason),
-                why = violation.why
-            ),
-            Closing::KeepAlive => tracing::info!(code = "keep-alive-timeout", client),
-            Closing::TakenOver => tracing::info!(code = "taken-over", client),
-            Closing::StoreFailed => tracing::error!(code = "store-failed", client),
-            Closing::Unkept(reason) => tracing::warn!(
-                code = "publish-not-kept",
-                client,
-                reason = format_args!("0x{reason:02X}"),
-                why = "a 3.x client cannot be told, so its connection is closed without an acknowledgement"
-            ),
-        }
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`answers`] | responses that wait for the disk |
 //! | [`leaving`] | the end of a connection |
 //! | [`ending`] | the end of a session whose client is absent |
+//! | [`telling`] | what the log says about connections |
 //!
 //! A connection belongs to one runtime's thread. Its state is behind one `RefCell`, borrowed for the length of a
 //! synchronous step and never across an await.
@@ -28,6 +29,7 @@ mod pump;
 mod retained;
 mod subscribing;
 mod task;
+mod telling;
 mod wishes;
 
 use std::{
@@ -42,7 +44,7 @@ use hashbrown::HashMap;
 use publishing::{Outgoing, publish};
 use restante_codec::encode::Receiver;
 use restante_codec::packet::Version;
-use restante_model::{Epochs, Filter, QoS, QueueId, Seq, SessionId};
+use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, Seq, SessionId};
 use restante_session::{Inbound, KeepAlive, OutAliases, Outbound, Terms, Violation};
 use restante_store::image::Will;
 use retained::Retained;
@@ -74,6 +76,8 @@ pub(crate) struct Connection {
     answering: Cell<bool>,
     cursor_moved: Cell<bool>,
     blocked: Cell<bool>,
+    /// The log has said that its publishes are refused.
+    told_unkept: Cell<bool>,
     state: RefCell<State>,
 }
 
@@ -156,7 +160,16 @@ pub(crate) enum Closing {
     /// The store failed: what was promised cannot be kept.
     StoreFailed,
     /// A 3.x publish that cannot be kept (K25).
-    Unkept(u8),
+    Unkept(NotTaken),
+}
+
+/// A publish that is refused, and reaches nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotTaken {
+    /// What a 5.0 client is answered.
+    pub(crate) reason: u8,
+    /// The word in metrics and log lines.
+    pub(crate) why: NotKept,
 }
 
 impl Closing {
@@ -169,7 +182,7 @@ impl Closing {
             Closing::TakenOver => Some(0x8E),
             Closing::Stopping => Some(0x8B),
             Closing::StoreFailed => Some(0x83),
-            Closing::Unkept(reason) => Some(reason),
+            Closing::Unkept(not_taken) => Some(not_taken.reason),
         }
     }
 

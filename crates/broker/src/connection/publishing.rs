@@ -7,7 +7,7 @@ use restante_model::{NotKept, QoS, SessionId};
 use restante_session::{Novelty, expiry};
 use restante_store::change::{Change, NewMessage};
 
-use super::{Closing, Connection, Response, Wait};
+use super::{Closing, Connection, NotTaken, Response, Wait, telling::tell_unkept};
 use crate::{
     expiry_mark,
     live::{LiveEntry, LiveMessage, MessageView},
@@ -34,8 +34,8 @@ pub(crate) struct Outgoing<'a> {
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Published {
-    /// Nobody gets it, and this is the reason code.
-    Refused(u8),
+    /// Nobody gets it.
+    Refused(NotTaken),
     /// The publisher is answered this when the turn is durable.
     Taken { turn: u64, reason: u8 },
 }
@@ -64,7 +64,7 @@ pub(crate) fn publish(reactor: &Rc<Reactor>, message: &Outgoing<'_>) -> Publishe
     match decided {
         Plan::Refused { reason, why } => {
             shared.counters.not_kept(why, 1);
-            Published::Refused(reason)
+            Published::Refused(NotTaken { reason, why })
         }
         Plan::Taken {
             stored,
@@ -211,11 +211,17 @@ impl Connection {
         };
         let (turn, reason) = match published {
             // A 3.x client cannot be told: it is never acknowledged, and loses its connection (K25).
-            Published::Refused(reason) if self.version() != Version::V5 => {
-                return Err(Closing::Unkept(reason));
+            Published::Refused(refused) if self.version() != Version::V5 => {
+                return Err(Closing::Unkept(refused));
             }
-            Published::Refused(reason) => (0, reason),
-            Published::Taken { turn, reason } => (turn, reason),
+            Published::Refused(refused) => {
+                tell_unkept(self, refused);
+                (0, refused.reason)
+            }
+            Published::Taken { turn, reason } => {
+                self.told_unkept.set(false);
+                (turn, reason)
+            }
         };
         self.answer(
             reactor,

@@ -37,20 +37,13 @@ const EXIT_CODES: &str =
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the broker
-    Serve {
-        /// The configuration; without it ./restante.toml if there is one
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    Serve(Configuration),
     /// Look for mistakes and traps in a configuration
-    Check {
-        /// The configuration; without it ./restante.toml if there is one
-        file: Option<PathBuf>,
-    },
+    Check(Configuration),
     /// Show the configuration in force, or the reference of all settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look into the data folder of a stopped broker; changes nothing
+    /// Look into the data folder of a stopped broker; changes nothing. Exit code 1 if records are damaged
     #[command(subcommand)]
     Store(StoreCommand),
     /// Load any MQTT broker and verify by number what it delivers
@@ -58,14 +51,35 @@ enum Command {
     Bench(restante_bench::cli::Scenario),
 }
 
+/// Which configuration, in either way of saying it.
+#[derive(Debug, Default, clap::Args)]
+struct Configuration {
+    /// The configuration; without it ./restante.toml if there is one
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// The named file, or the default one if it is there. One that is there but cannot be read is reported by whoever
+    /// reads it.
+    fn path(self) -> Option<PathBuf> {
+        let default =
+            || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| Path::try_exists(path).unwrap_or(true));
+        self.file.or(self.config).or_else(default)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    /// What is there: sessions, queues, sizes, the oldest message, damage
+    /// What is there: sessions, queues, sizes, the oldest message, damage that a start would find
     Inspect {
         /// The data folder
         folder: PathBuf,
     },
-    /// Read every record; exit code 1 if something is damaged
+    /// Read every record as well
     Verify {
         /// The data folder
         folder: PathBuf,
@@ -75,11 +89,7 @@ enum StoreCommand {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// All values in force, each with where it comes from
-    Show {
-        /// The configuration; without it ./restante.toml if there is one
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    Show(Configuration),
     /// All settings with their defaults, ranges and meanings, as Markdown
     Reference,
 }
@@ -88,10 +98,10 @@ enum ConfigCommand {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => match arguments.command {
-            None => serve::command(file(None).as_deref()),
-            Some(Command::Serve { config }) => serve::command(file(config).as_deref()),
-            Some(Command::Check { file: named }) => check::check(file(named).as_deref()),
-            Some(Command::Config(ConfigCommand::Show { config })) => show::show(file(config).as_deref()),
+            None => serve::command(Configuration::default().path().as_deref()),
+            Some(Command::Serve(named)) => serve::command(named.path().as_deref()),
+            Some(Command::Check(named)) => check::check(named.path().as_deref()),
+            Some(Command::Config(ConfigCommand::Show(named))) => show::show(named.path().as_deref()),
             Some(Command::Config(ConfigCommand::Reference)) => show::reference(),
             Some(Command::Store(StoreCommand::Inspect { folder })) => store::inspect(&folder),
             Some(Command::Store(StoreCommand::Verify { folder })) => store::verify(&folder),
@@ -108,11 +118,4 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     exit.into()
-}
-
-/// The named file, or the default one if it is there. One that is there but cannot be read is reported by whoever
-/// reads it.
-fn file(named: Option<PathBuf>) -> Option<PathBuf> {
-    let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| Path::try_exists(path).unwrap_or(true));
-    named.or_else(default)
 }

@@ -19,18 +19,27 @@ use super::output::{Exit, answer, remark};
 
 pub(super) fn inspect(folder: &Path) -> Exit {
     match open(folder).and_then(log::inspect) {
-        Ok(seen) => answer(&inspection(&seen, now())),
-        Err(error) => failed("inspect", &error),
+        Ok(seen) => {
+            let mut text = inspection(&seen, now());
+            list(&mut text, "a start would report", &seen.findings);
+            answered(&text, seen.damaged)
+        }
+        Err(error) => failed("inspect", folder, &error),
     }
 }
 
 pub(super) fn verify(folder: &Path) -> Exit {
     match open(folder).and_then(log::verify) {
-        Ok(seen) => match (answer(&verification(&seen, now())), seen.damaged) {
-            (Exit::Good, 1..) => Exit::Failed,
-            (exit, _) => exit,
-        },
-        Err(error) => failed("verify", &error),
+        Ok(seen) => answered(&verification(&seen, now()), seen.damaged),
+        Err(error) => failed("verify", folder, &error),
+    }
+}
+
+/// Records that are lost are a failure, whoever finds them.
+fn answered(text: &str, damaged: u64) -> Exit {
+    match (answer(text), damaged) {
+        (Exit::Good, 1..) => Exit::Failed,
+        (exit, _) => exit,
     }
 }
 
@@ -38,8 +47,14 @@ fn open(folder: &Path) -> Result<Arc<dyn Disk>, StoreError> {
     Ok(Arc::new(FolderDisk::open_existing(folder)?))
 }
 
-fn failed(what: &str, error: &StoreError) -> Exit {
-    remark(format_args!("restante: cannot {what} the store: {error}"));
+fn failed(what: &str, folder: &Path, error: &StoreError) -> Exit {
+    let hint = match error {
+        StoreError::InUse { .. } => "; stop the broker first, or look at a copy",
+        StoreError::NoStore => "; give the folder that data_dir names",
+        _ => "",
+    };
+    let folder = folder.display();
+    remark(format_args!("restante: cannot {what} {folder}: {error}{hint}"));
     Exit::Failed
 }
 
@@ -48,11 +63,7 @@ fn inspection(seen: &Inspection, now: UnixMillis) -> String {
     let mut out = String::new();
     let (connected, away) = (seen.sessions_connected, seen.sessions - seen.sessions_connected);
     let segment_bytes = seen.segments.iter().map(|segment| segment.bytes).sum();
-    let _ = writeln!(
-        out,
-        "format          {}, started {} times",
-        seen.format, seen.boots
-    );
+    let _ = writeln!(out, "format          {}, boot epoch {}", seen.format, seen.boots);
     let _ = writeln!(
         out,
         "sessions        {} ({away} away, {connected} were connected)",
@@ -83,7 +94,11 @@ fn inspection(seen: &Inspection, now: UnixMillis) -> String {
         bytes(seen.state_bytes),
         bytes(seen.spare_bytes)
     );
-    let _ = writeln!(out, "last record     {} ago", age(seen.last_time, now));
+    let last = match seen.last_time {
+        UnixMillis(0) => "none".to_owned(),
+        then => format!("{} ago", age(then, now)),
+    };
+    let _ = writeln!(out, "last record     {last}");
     let _ = writeln!(out, "damaged records {}", seen.damaged);
     if !seen.longest.is_empty() {
         let _ = writeln!(out, "\nlongest queues (messages, bytes, subscriptions, filter)");
@@ -96,7 +111,6 @@ fn inspection(seen: &Inspection, now: UnixMillis) -> String {
             );
         }
     }
-    list(&mut out, "a start would find and mend", &seen.findings);
     out
 }
 
@@ -108,14 +122,19 @@ fn verification(seen: &Verification, now: UnixMillis) -> String {
         seen.records,
         bytes(seen.bytes)
     );
-    let _ = match seen.damaged {
-        0 => writeln!(out, "nothing is damaged"),
-        count => writeln!(
-            out,
-            "{count} damaged; the broker starts all the same and leaves them out"
+    let (verdict, heading) = match seen.damaged {
+        0 if seen.problems.is_empty() => ("every record is right".to_owned(), ""),
+        0 => (
+            "every record is right; a start mends what is listed here".to_owned(),
+            "to mend",
+        ),
+        count => (
+            format!("{count} damaged; the broker starts all the same and leaves them out: they are lost"),
+            "damaged, or to mend",
         ),
     };
-    list(&mut out, "problems", &seen.problems);
+    let _ = writeln!(out, "{verdict}");
+    list(&mut out, heading, &seen.problems);
     out
 }
 

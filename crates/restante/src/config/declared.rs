@@ -3,7 +3,7 @@
 //! The one list of them is in [`super::settings`]; names, ranges, the reference, `config show` and the checks all
 //! come from it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{draft::Draft, given::Given, nearest::nearest, number::Span};
 
@@ -17,6 +17,21 @@ pub(crate) struct Setting {
     pub(crate) meaning: &'static str,
     /// What it takes, and where it goes.
     pub(crate) slot: Slot,
+}
+
+/// Something that is wrong with a value.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// Which item of a list; none where it is the value as a whole.
+    pub(crate) item: Option<usize>,
+    /// What is wrong, for the user.
+    pub(crate) what: String,
+}
+
+impl Wrong {
+    fn all(what: String) -> Wrong {
+        Wrong { item: None, what }
+    }
 }
 
 /// What a setting takes, and how it is read from and written to the draft.
@@ -69,8 +84,18 @@ impl Setting {
         )
     }
 
-    /// Puts what the user gave into the draft, or says what is wrong with it.
-    pub(crate) fn set(&self, draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
+    /// Puts what the user gave into the draft, or says everything that is wrong with it.
+    pub(crate) fn set(&self, draft: &mut Draft, given: &Given<'_>) -> Result<(), Vec<Wrong>> {
+        match &self.slot {
+            Slot::Addresses { set, .. } => set(draft, addresses(given)?),
+            _ => self
+                .set_one(draft, given)
+                .map_err(|what| vec![Wrong::all(what)])?,
+        }
+        Ok(())
+    }
+
+    fn set_one(&self, draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
         match &self.slot {
             Slot::Number { span, set, .. } => set(draft, span.read(given)?),
             Slot::Choice { words, set, .. } => set(draft, choice(words, given)?),
@@ -83,7 +108,7 @@ impl Setting {
                 "" => set(draft, None),
                 text => set(draft, Some(address(text)?)),
             },
-            Slot::Addresses { set, .. } => set(draft, addresses(given)?),
+            Slot::Addresses { .. } => {}
         }
         Ok(())
     }
@@ -125,7 +150,8 @@ impl Setting {
         match &self.slot {
             Slot::Number { span, .. } => match span.unit {
                 Unit::Count => "number",
-                Unit::Seconds | Unit::Milliseconds => "duration",
+                Unit::Seconds => "duration, whole seconds",
+                Unit::Milliseconds => "duration",
                 Unit::Bytes => "size",
             },
             Slot::Choice { .. } => "word",
@@ -166,42 +192,72 @@ fn choice(words: &[&str], given: &Given<'_>) -> Result<usize, String> {
     })
 }
 
-fn addresses(given: &Given<'_>) -> Result<Vec<SocketAddr>, String> {
-    let texts: Vec<&str> = match given {
-        Given::List(items) => items.iter().map(Given::text).collect::<Result<_, _>>()?,
-        Given::Variable(text) => text.split(',').map(str::trim).collect(),
-        Given::Text(text) => vec![text],
-        other => return Err(format!("expected a list of addresses, found {}", other.name())),
+fn addresses(given: &Given<'_>) -> Result<Vec<SocketAddr>, Vec<Wrong>> {
+    let all = |what: String| vec![Wrong::all(what)];
+    let texts: Vec<Result<&str, String>> = match given {
+        Given::List(items) => items.iter().map(Given::text).collect(),
+        Given::Variable(text) => text.split(',').map(Ok).collect(),
+        Given::Text(text) => vec![Ok(text)],
+        other => {
+            return Err(all(format!(
+                "expected a list of addresses, found {}",
+                other.name()
+            )));
+        }
     };
     if texts.is_empty() {
-        return Err("the list is empty: nobody could connect".to_owned());
+        return Err(all("the list is empty: nobody could connect".to_owned()));
     }
     if texts.len() > ADDRESSES_MAX {
-        return Err(format!(
-            "{} addresses are too many; it takes up to {ADDRESSES_MAX}",
-            texts.len()
-        ));
+        let count = texts.len();
+        return Err(all(format!(
+            "{count} addresses are too many; it takes up to {ADDRESSES_MAX}"
+        )));
     }
     let mut addresses: Vec<SocketAddr> = Vec::with_capacity(texts.len());
-    for text in texts {
-        let address = address(text.trim())?;
-        if address.port() != 0 && addresses.contains(&address) {
-            return Err(format!("{address} is listed twice"));
+    let mut wrong = Vec::new();
+    for (item, text) in texts.into_iter().enumerate() {
+        match text.and_then(|text| address(text.trim())) {
+            Ok(address) if address.port() != 0 && addresses.contains(&address) => wrong.push(Wrong {
+                item: Some(item),
+                what: format!("{address} is listed twice"),
+            }),
+            Ok(address) => addresses.push(address),
+            Err(what) => wrong.push(Wrong {
+                item: Some(item),
+                what,
+            }),
         }
-        addresses.push(address);
     }
-    Ok(addresses)
+    if wrong.is_empty() {
+        Ok(addresses)
+    } else {
+        Err(wrong)
+    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        let example = match text
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse::<u16>().ok())
-        {
-            Some(port) => format!("127.0.0.1:{port} or [::1]:{port}"),
-            None => "127.0.0.1:1883 or [::1]:1883".to_owned(),
+    text.parse().map_err(|_| not_an_address(text))
+}
+
+/// What keeps a text from being an address with a port.
+fn not_an_address(text: &str) -> String {
+    let parts = text.rsplit_once(':');
+    if let Some((host, port)) = parts
+        && format!("{host}:0").parse::<SocketAddr>().is_ok()
+    {
+        return match !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) {
+            true => format!("\"{text}\": the port {port} is out of range; it takes 0 to 65535"),
+            false => format!("\"{text}\": \"{port}\" is not a port; it takes 0 to 65535"),
         };
-        format!("\"{text}\" is not an IP address with a port, like {example}")
-    })
+    }
+    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        let example = SocketAddr::new(ip, 1883);
+        return format!("\"{text}\" has no port; write \"{example}\"");
+    }
+    let example = match parts.and_then(|(_, port)| port.parse::<u16>().ok()) {
+        Some(port) => format!("127.0.0.1:{port} or [::1]:{port}"),
+        None => "127.0.0.1:1883 or [::1]:1883".to_owned(),
+    };
+    format!("\"{text}\" is not an IP address with a port, like {example}")
 }

@@ -1,6 +1,6 @@
 //! Reads the text of the file into a draft, and finds everything that is wrong with it.
 
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use toml::{
     Spanned,
@@ -9,9 +9,11 @@ use toml::{
 
 use super::{
     Reading,
+    broken::{self, UNCLOSED_HEADER},
     declared::Setting,
     given::Given,
     nearest::nearest,
+    places::Places,
     problem::{Origin, Problem, one_line},
     settings::{SECTIONS, setting, settings},
 };
@@ -22,34 +24,39 @@ const ECHO_CHARS_MAX: usize = 60;
 /// Reads `text` into `reading`. `file` is the name for the messages.
 pub(super) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
     let places = Places::new(file, text);
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut broken_lines = HashSet::new();
-    for error in errors {
-        let origin = places.origin(&error.span().unwrap_or(text.len()..text.len()));
-        if let Origin::File { line, .. } = origin {
-            broken_lines.insert(line);
-        }
-        reading.problems.push(Problem::new(
-            &origin,
-            "",
-            format!("this is not TOML: {}", error.message()),
-        ));
+    let (_, mut errors) = DeTable::parse_recoverable(text);
+    let text = broken::close_headers(text, &places, &errors);
+    let places = Places::new(file, &text);
+    let (table, more) = DeTable::parse_recoverable(&text);
+    if let Cow::Owned(_) = text {
+        errors.retain(|error| error.message().starts_with(UNCLOSED_HEADER));
+        errors.extend(more);
     }
-    // What the parser made of a broken line is its guess, and not the user's mistake.
-    let sound = |span: &Range<usize>| !broken_lines.contains(&places.line_column(span.start).0);
-    for (name, value) in table.get_ref() {
-        if !sound(&name.span()) && !value.get_ref().is_table() {
+    let table = table.get_ref();
+    let broken = broken::describe(&text, &places, errors, table);
+    let sound = |span: &Range<usize>| broken.is_sound(&places, span);
+    for (name, value) in table {
+        let origin = places.origin(&name.span());
+        let is_guess = !(sound(&name.span()) && sound(&value.span()));
+        if is_guess && !value.get_ref().is_table() {
             continue;
         }
-        let origin = places.origin(&name.span());
         let name = name.get_ref();
         match value.get_ref() {
-            DeValue::Table(section) if is_section(name) => {
-                for (key, value) in section.iter().filter(|(key, _)| sound(&key.span())) {
-                    one(&places, name, key, value, reading);
+            DeValue::Table(section) => {
+                let known = if is_section(name) {
+                    Some(&**name)
+                } else {
+                    reading.problems.push(unknown_section(&origin, name));
+                    // Its keys are looked at as what they were probably meant to be.
+                    nearest(name, section_names())
+                };
+                let Some(known) = known else { continue };
+                let keys = section.iter();
+                for (key, value) in keys.filter(|(key, value)| sound(&key.span()) && sound(&value.span())) {
+                    one(&places, known, key, value, reading);
                 }
             }
-            DeValue::Table(_) => reading.problems.push(unknown_section(&origin, name)),
             _ if is_section(name) => {
                 let problem = Problem::new(&origin, name, "this is a section, not a value");
                 reading
@@ -62,13 +69,14 @@ pub(super) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
             },
         }
     }
+    reading.problems.extend(broken.problems);
 }
 
 /// One key of a section.
 fn one(
     places: &Places<'_>,
     section: &str,
-    key: &Spanned<std::borrow::Cow<'_, str>>,
+    key: &Spanned<Cow<'_, str>>,
     value: &Spanned<DeValue<'_>>,
     reading: &mut Reading,
 ) {
@@ -88,17 +96,23 @@ fn apply(
     value: &Spanned<DeValue<'_>>,
     reading: &mut Reading,
 ) {
-    reading.give(
-        setting,
-        places.origin(&value.span()),
-        &Given::from_toml(value.get_ref()),
-    );
+    let item = |index: usize| value.get_ref().as_array()?.get(index);
+    let place = |index: Option<usize>| match index.and_then(item) {
+        Some(item) => places.origin(&item.span()),
+        None => places.origin(&value.span()),
+    };
+    reading.give(setting, place, &Given::from_toml(value.get_ref()));
+}
+
+fn section_names() -> impl Iterator<Item = &'static str> {
+    SECTIONS
+        .iter()
+        .map(|section| section.name)
+        .filter(|name| !name.is_empty())
 }
 
 fn is_section(name: &str) -> bool {
-    SECTIONS
-        .iter()
-        .any(|section| !section.name.is_empty() && section.name == name)
+    section_names().any(|section| section == name)
 }
 
 fn unknown_section(origin: &Origin, name: &str) -> Problem {
@@ -108,17 +122,11 @@ fn unknown_section(origin: &Origin, name: &str) -> Problem {
             "{name} is a value; write it before the first section: {name} = …"
         ));
     }
-    let names = || {
-        SECTIONS
-            .iter()
-            .map(|section| section.name)
-            .filter(|name| !name.is_empty())
-    };
-    match nearest(name, names()) {
+    match nearest(name, section_names()) {
         Some(near) => problem.hint(format!("did you mean [{near}]?")),
         None => problem.hint(format!(
             "the sections are {}",
-            names()
+            section_names()
                 .map(|name| format!("[{name}]"))
                 .collect::<Vec<_>>()
                 .join(", ")
@@ -167,44 +175,5 @@ pub(super) fn echo(word: &str) -> String {
         "\"\"".to_owned()
     } else {
         one_line(word, ECHO_CHARS_MAX)
-    }
-}
-
-/// Turns offsets into lines and columns.
-struct Places<'a> {
-    file: &'a Arc<str>,
-    text: &'a str,
-    line_starts: Vec<usize>,
-}
-
-impl<'a> Places<'a> {
-    fn new(file: &'a Arc<str>, text: &'a str) -> Places<'a> {
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect();
-        Places {
-            file,
-            text,
-            line_starts,
-        }
-    }
-
-    fn origin(&self, span: &Range<usize>) -> Origin {
-        let (line, column) = self.line_column(span.start);
-        Origin::File {
-            file: self.file.clone(),
-            line,
-            column,
-        }
-    }
-
-    fn line_column(&self, offset: usize) -> (usize, usize) {
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        let start = self.line_starts[line.saturating_sub(1)];
-        let column = self
-            .text
-            .get(start..offset)
-            .map_or(0, |before| before.chars().count());
-        (line, column + 1)
     }
 }

@@ -4,6 +4,7 @@
 //! ([`settings`]) → a draft → [`Config`], whose fields nobody else can set. Nothing stops at the first mistake: a
 //! [`Report`] has all of them.
 
+mod broken;
 mod declared;
 mod draft;
 mod environment;
@@ -12,6 +13,7 @@ mod fit;
 mod given;
 mod nearest;
 mod number;
+mod places;
 mod problem;
 mod reference;
 mod settings;
@@ -29,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use declared::Setting;
+use declared::{Setting, Wrong};
 use draft::Draft;
 pub use draft::{
     AllowAnonymous, LogFormat, LogLevel, LogStoreSettings, MemoryStoreSettings, StoreKind, SyncPolicy,
@@ -104,6 +106,11 @@ impl Config {
         &self.draft.broker
     }
 
+    /// Whether somebody has chosen `max_connections`, in the file or in the environment.
+    pub fn chose_max_connections(&self) -> bool {
+        self.origins.contains_key("limits.max_connections")
+    }
+
     /// The folder of the store.
     pub fn data_dir(&self) -> &Path {
         &self.draft.data_dir
@@ -157,8 +164,23 @@ impl Config {
 
 /// The text of a file, or a line number and what is wrong.
 fn read_text(path: &Path) -> Result<String, (usize, String)> {
-    use std::io::Read;
-    let cannot = |error: std::io::Error| (1, format!("cannot read the file: {error}"));
+    use std::{
+        io::{ErrorKind, Read},
+        os::unix::fs::FileTypeExt,
+    };
+    let cannot = |error: std::io::Error| {
+        let advice = match error.kind() {
+            ErrorKind::NotFound => "; name one that is there",
+            ErrorKind::PermissionDenied => "; let the user who runs this read it",
+            ErrorKind::IsADirectory => "; name a file in it",
+            _ => "",
+        };
+        (1, format!("cannot read the file: {error}{advice}"))
+    };
+    // To open a pipe into which nobody writes would be to wait for ever.
+    if std::fs::metadata(path).map_err(cannot)?.file_type().is_fifo() {
+        return Err((1, "this is a pipe; write it to a file first".to_owned()));
+    }
     let mut bytes = Vec::new();
     // One byte more than allowed tells a large file from one that just fits; a pipe without an end does not hang us.
     let most = u64::try_from(FILE_BYTES_MAX).map_or(u64::MAX, |most| most + 1);
@@ -188,15 +210,18 @@ struct Reading {
 }
 
 impl Reading {
-    /// Takes one value for one setting.
-    fn give(&mut self, setting: &Setting, origin: Origin, given: &Given<'_>) {
+    /// Takes one value for one setting. `place` says where it stands, or one item of it.
+    fn give(&mut self, setting: &Setting, place: impl Fn(Option<usize>) -> Origin, given: &Given<'_>) {
         let key = setting.key();
         match setting.set(&mut self.draft, given) {
             Ok(()) => {
-                self.origins.insert(key, origin);
+                self.origins.insert(key, place(None));
             }
-            Err(what) => {
-                self.problems.push(Problem::new(&origin, &key, what));
+            Err(wrong) => {
+                let problems = wrong
+                    .into_iter()
+                    .map(|Wrong { item, what }| Problem::new(&place(item), &key, what));
+                self.problems.extend(problems);
                 self.wrong.insert(key);
             }
         }
@@ -205,6 +230,12 @@ impl Reading {
     /// Where the value of a key comes from.
     fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Of several settings that do not fit together, the first that somebody wrote.
+    fn written<'k>(&self, keys: &[&'k str]) -> &'k str {
+        let written = keys.iter().find(|key| self.origin(key) != Origin::Default);
+        written.or(keys.first()).copied().unwrap_or_default()
     }
 
     /// Whether the value given for a key was refused.

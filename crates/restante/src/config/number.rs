@@ -26,6 +26,17 @@ pub(crate) struct Span {
 }
 
 const UNLIMITED: &str = "unlimited";
+/// What people write for it.
+const UNLIMITED_OTHERWISE: [&str; 8] = [
+    "forever",
+    "for ever",
+    "infinite",
+    "infinity",
+    "inf",
+    "never",
+    "no limit",
+    "unlimited",
+];
 
 /// Largest first; each with what it is worth in the smallest unit of its family.
 const DURATIONS: [(&str, u64); 6] = [
@@ -48,7 +59,7 @@ impl Span {
     /// Reads a value, or says what is wrong with it.
     pub(crate) fn read(&self, given: &Given<'_>) -> Result<u64, String> {
         let number = match given {
-            Given::Text(text) if self.unit == Unit::Count && text.trim() != UNLIMITED => {
+            Given::Text(text) if self.unit == Unit::Count && text.trim().parse::<u64>().is_ok() => {
                 return Err(format!(
                     "expected a number without quotes, found the text \"{text}\""
                 ));
@@ -90,6 +101,9 @@ impl Span {
             return self.bare(bare).ok_or_else(|| self.outside(text));
         }
         match self.unit {
+            _ if self.unlimited.is_some() && UNLIMITED_OTHERWISE.contains(&text.to_lowercase().as_str()) => {
+                Err(format!("for no limit write \"{UNLIMITED}\", not \"{text}\""))
+            }
             Unit::Count => Err(format!("expected {}, found \"{text}\"", self.wanted())),
             Unit::Bytes => with_units(text, &SIZES).ok_or_else(|| {
                 let binary = if text.ends_with("kB") || text.ends_with("MB") || text.ends_with("GB") {
@@ -105,7 +119,9 @@ impl Span {
                 if millis % 1_000 == 0 {
                     Ok(millis / 1_000)
                 } else {
-                    Err(format!("\"{text}\" is not a whole number of seconds"))
+                    Err(format!(
+                        "\"{text}\" is not a whole number of seconds; it takes {self}"
+                    ))
                 }
             }
         }
@@ -254,6 +270,15 @@ mod tests {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         assert!(read("1500ms").unwrap_err().contains("whole number of seconds"));
+        for word in ["forever", "Infinity", "never"] {
+            assert!(read(word).unwrap_err().contains("write \"unlimited\""), "{word}");
+        }
+        assert!(
+            !MILLIS
+                .read(&Given::Text("forever"))
+                .unwrap_err()
+                .contains("unlimited")
+        );
         assert!(SECONDS.read(&Given::Integer(-1)).is_err());
         assert!(
             MILLIS

@@ -14,11 +14,11 @@ const HEAD: &str = "\
 One TOML file; every setting is optional. `restante serve` reads `restante.toml` in the working directory if there is
 one, or the file named by `--config`. This page is written by `restante config reference`.
 
-- **Check** a file with `restante check FILE`: it finds all mistakes, with line and column, and warns about traps.
-- **See** what is in force, and where each value comes from, with `restante config show`.
+- **Check** a file with `restante check FILE` (or `--config FILE`): it finds all mistakes, with line and column, and warns about traps.
+- **See** what is in force, and where each value comes from, with `restante config show FILE` (or `--config FILE`).
 - **Override** a setting with an environment variable: `RESTANTE__` and the key in capitals, with two underscores for
   the dot; lists are parted by commas. `RESTANTE__SESSION__MAX_MQUEUE_LEN=5000` stands above the file. A variable that
-  names no setting is refused.
+  names no setting is refused, and one that only resembles them (`RESTANTE_SYNC`) is warned about.
 - **Durations** are text with a unit, `\"7d\"`, `\"2h\"`, `\"1h30m\"`, `\"10ms\"` (w, d, h, m, s, ms), or whole seconds.
   **Sizes** are text with a unit, `\"64MiB\"` (B, KiB, MiB, GiB, TiB), or bytes.
 - **Reload**: all settings are read at the start; a change needs a restart.

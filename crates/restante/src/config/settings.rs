@@ -176,7 +176,7 @@ mod tests {
             let mut draft = Draft::default();
             setting
                 .set(&mut draft, &Given::from_toml(parsed.get_ref()))
-                .unwrap_or_else(|e| panic!("{} = {shown}: {e}", setting.key()));
+                .unwrap_or_else(|wrong| panic!("{} = {shown}: {wrong:?}", setting.key()));
             assert_eq!(draft, defaults, "{}", setting.key());
         }
     }

@@ -120,7 +120,7 @@ mqtt = ["localhost:1883"]
             "restante.toml:9:16: session.max_inflight: expected a number, found true or false",
             "restante.toml:10:1: session.sync: there is no such setting; sync stands at the top of the file, before \
              the first section",
-            "restante.toml:12:8: listen.mqtt: \"localhost:1883\" is not an IP address with a port, like \
+            "restante.toml:12:9: listen.mqtt: \"localhost:1883\" is not an IP address with a port, like \
              127.0.0.1:1883 or [::1]:1883",
         ]
     );
@@ -141,6 +141,108 @@ fn broken_text_has_a_place_and_does_not_hide_the_rest() {
             .iter()
             .any(|problem| problem.starts_with("restante.toml:2:1: ")),
         "{found:?}"
+    );
+}
+
+/// A broken line or list is one mistake, in words that say what to write, and what follows from it is none.
+#[test]
+fn broken_text_is_told_in_the_words_of_who_wrote_it() {
+    let check = |text: &str, expected: &[&str]| assert_eq!(problems(read(text)), expected, "{text}");
+    check(
+        "store = memory # x\n[session]\nmax_mqueue_bytes = 64MiB\nmax_inflight = 0\n[listen]\nhttp = 127.0.0.1:1\n",
+        &[
+            "restante.toml:1:9: store: a text must be in quotes; write: store = \"memory\"",
+            "restante.toml:3:20: max_mqueue_bytes: a text must be in quotes; write: max_mqueue_bytes = \"64MiB\"",
+            "restante.toml:4:16: session.max_inflight: 0 is out of range; it takes 1 to 65535",
+            "restante.toml:6:8: http: a text must be in quotes; write: http = \"127.0.0.1:1\"",
+        ],
+    );
+    check(
+        "sync = interval\ndata_dir = “here”\n",
+        &[
+            "restante.toml:1:8: sync: a text must be in quotes; write: sync = \"interval\"",
+            "restante.toml:2:12: data_dir: a text must be in quotes; write: data_dir = \"here\"",
+        ],
+    );
+    check(
+        "store = \"log\"\nstore = \"log\"\n[session]\nmax_inflight = 1\n[listen]\n[session]\nmax_inflight = 2\n",
+        &[
+            "restante.toml:2:1: store is there already, in line 1; leave one of them out",
+            "restante.toml:6:2: the section [session] is there already, in line 3; put both together",
+            "restante.toml:7:1: max_inflight is there already, in line 4; leave one of them out",
+        ],
+    );
+    check(
+        "session.max_inflight = 1\n[session]\n",
+        &["restante.toml:2:2: the section [session] is there already, in line 1; put both together"],
+    );
+    check(
+        "[session\nmax_inflight = 0\n[listen]\nhttp = 5\n",
+        &[
+            "restante.toml:1:9: this is not TOML: unclosed table, expected `]`",
+            "restante.toml:2:16: session.max_inflight: 0 is out of range; it takes 1 to 65535",
+            "restante.toml:4:8: listen.http: expected a text in quotes, found an integer",
+        ],
+    );
+    let unclosed = "[listen]\nmqtt = [\"127.0.0.1:1\"\n[session]\nmax_inflight = 0\n";
+    assert_eq!(problems(read(unclosed)).len(), 1, "{:?}", read(unclosed));
+    assert_eq!(problems(read(&format!("x = {}", "[".repeat(200_000)))).len(), 1);
+}
+
+#[test]
+fn the_keys_of_a_misspelt_section_are_looked_at_too() {
+    let text = "[sesion]\nmax_mqueue_len = \"lots\"\nmax_inflght = 1\nmax_inflight = 5\n[tls]\ncert = 1\n";
+    let found = problems(read(text));
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(
+        found[..3],
+        [
+            "restante.toml:1:2: sesion: there is no such section; did you mean [session]?",
+            "restante.toml:2:18: session.max_mqueue_len: expected a number, found \"lots\"",
+            "restante.toml:3:1: session.max_inflght: there is no such setting; did you mean max_inflight?",
+        ]
+    );
+    assert!(found[3].starts_with("restante.toml:5:2: tls: "), "{found:?}");
+}
+
+#[test]
+fn every_bad_address_of_a_list_has_its_own_place() {
+    let text = "[listen]\nmqtt = [\"127.0.0.1:1883\", \"127.0.0.1:99999\",\n  \"::1\", 5, \"[::1]:x\", \"here:1\"]\n";
+    assert_eq!(
+        problems(read(text)),
+        [
+            "restante.toml:2:27: listen.mqtt: \"127.0.0.1:99999\": the port 99999 is out of range; it takes 0 to 65535",
+            "restante.toml:3:3: listen.mqtt: \"::1\" has no port; write \"[::1]:1883\"",
+            "restante.toml:3:10: listen.mqtt: expected a text in quotes, found an integer",
+            "restante.toml:3:13: listen.mqtt: \"[::1]:x\": \"x\" is not a port; it takes 0 to 65535",
+            "restante.toml:3:24: listen.mqtt: \"here:1\" is not an IP address with a port, like 127.0.0.1:1 or [::1]:1",
+        ]
+    );
+}
+
+#[test]
+fn what_looks_like_a_variable_of_ours_is_told() {
+    let variables = [
+        ("RESTANTE_SYNC", "always"),
+        ("RESTANTE_MAX_CONNECTIONS", "5"),
+        ("RESTANTE_SESSION__COLOUR", "5"),
+        ("restante__session__when_full", "drop-newest"),
+        ("RESTANTE_BIN", "not ours"),
+        ("RESTANTE_SERVICE_HOST", "not ours"),
+    ];
+    let report = read_with("", &variables);
+    assert_eq!(report.result.unwrap().sync(), SyncPolicy::Always);
+    let warnings: Vec<String> = report.warnings.iter().map(Problem::to_string).collect();
+    let nothing = "this variable has no effect";
+    let form = "the names begin with RESTANTE__ and are written in capitals";
+    assert_eq!(
+        warnings,
+        [
+            format!("RESTANTE_MAX_CONNECTIONS: {nothing}; did you mean RESTANTE__LIMITS__MAX_CONNECTIONS?"),
+            format!("RESTANTE_SESSION__COLOUR: {nothing}; {form}"),
+            format!("RESTANTE_SYNC: {nothing}; did you mean RESTANTE__SYNC?"),
+            format!("restante__session__when_full: {nothing}; did you mean RESTANTE__SESSION__WHEN_FULL?"),
+        ]
     );
 }
 
@@ -246,16 +348,38 @@ fn what_does_not_fit_together_is_refused() {
         found,
         ["restante.toml:2:8: listen.http: 127.0.0.1:1883 already serves MQTT"]
     );
+    // At the setting that was written, not at the default that it does not fit.
     let found = problems(read("[session]\nmax_packet_size = \"256MiB\""));
-    assert!(
-        found[0].contains("log_store.segment_bytes: a segment must hold two packets"),
-        "{found:?}"
+    assert_eq!(
+        found,
+        [
+            "restante.toml:2:19: session.max_packet_size: a segment must hold two packets of session.max_packet_size; \
+          make segment_bytes at least 512MiB or max_packet_size smaller"
+        ]
     );
     assert!(
         read("store = \"memory\"\n[session]\nmax_packet_size = \"256MiB\"")
             .result
             .is_ok()
     );
+    // A store that could never be taken from again once it was full.
+    let store = |max: &str, segment: &str| {
+        read(&format!(
+            "[log_store]\nmax_store_bytes = \"{max}\"\nsegment_bytes = \"{segment}\""
+        ))
+    };
+    let found = problems(store("319MiB", "64MiB"));
+    assert_eq!(
+        found,
+        [
+            "restante.toml:2:19: log_store.max_store_bytes: 319MiB cannot hold 4 segments of 64MiB and 64MiB of state; \
+          make max_store_bytes at least 320MiB or segment_bytes smaller"
+        ]
+    );
+    for (max, segment) in [("320MiB", "64MiB"), ("72MiB", "2MiB"), ("unlimited", "1GiB")] {
+        assert!(store(max, segment).result.is_ok(), "{max} {segment}");
+    }
+    assert!(store("71MiB", "2MiB").result.is_err());
     let found = problems(read("[listen]\nmqtt = []"));
     assert!(found[0].contains("nobody could connect"), "{found:?}");
     let found = problems(read("[listen]\nmqtt = [\"127.0.0.1:1\", \"127.0.0.1:1\"]"));
@@ -292,7 +416,16 @@ fn traps_are_warned_about_and_the_defaults_are_none() {
     );
     assert_eq!(
         warned("[session]\nmax_inflight_limit = 10"),
-        ["session.max_inflight"]
+        ["session.max_inflight_limit"]
+    );
+    assert_eq!(warned("sync_interval = \"5ms\""), ["sync_interval"]);
+    assert_eq!(
+        warned("store = \"memory\"\n[log_store]\nsegment_bytes = \"32MiB\""),
+        ["store", "log_store.segment_bytes"]
+    );
+    assert_eq!(
+        warned("[memory_store]\nmax_pending_bytes = \"2MiB\""),
+        ["memory_store.max_pending_bytes"]
     );
 }
 
@@ -334,6 +467,15 @@ fn files_that_cannot_be_read() {
     assert!(found[0].ends_with("the file is larger than 1 MiB"), "{found:?}");
     let found = problems(Config::load(Some(folder.path())));
     assert!(found[0].contains("cannot read the file"), "{found:?}");
+    // Nobody writes into it: to open it would be to wait for ever.
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let found = problems(Config::load(Some(&pipe)));
+    assert!(
+        found[0].ends_with("this is a pipe; write it to a file first"),
+        "{found:?}"
+    );
 }
 
 /// A line of something that looks like a configuration.

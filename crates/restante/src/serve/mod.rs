@@ -5,6 +5,7 @@
 //! that whoever watches sees "stopping" until the end. A kill at any moment is safe; what is not yet durable was not
 //! acknowledged.
 
+mod advice;
 mod greeting;
 mod open_files;
 mod signals;
@@ -35,6 +36,9 @@ const GOODBYE: Duration = Duration::from_secs(3);
 
 /// A stop that takes longer than this is given up.
 const STOP_MAX: Duration = Duration::from_secs(20);
+
+/// Signals within this time of the first are the same wish: a terminal and a service manager may both pass it on.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// How often the repeated log lines are looked through.
 const TICK: Duration = Duration::from_secs(1);
@@ -85,7 +89,7 @@ pub(crate) fn command(file: Option<&Path>) -> Exit {
             } else {
                 "start-failed"
             };
-            tracing::error!(code, "{error}");
+            tracing::error!(code, "{error}{}", advice::advice(&error));
             Exit::Failed
         }
     }
@@ -102,12 +106,15 @@ fn serve(
     tracing::info!(
         code = "starting",
         version = env!("CARGO_PKG_VERSION"),
-        config = file
+        config = file,
+        "restante starts"
     );
     for warning in warnings {
         tracing::warn!(code = "config-warning", "{warning}");
     }
-    open_files::raise(config.broker().limits.connections_max);
+    let mut settings = config.broker().clone();
+    settings.limits.connections_max =
+        open_files::make_room(settings.limits.connections_max, config.chose_max_connections());
     let Opened { store, mut recovered } = stores::open(config)?;
     for finding in recovered.findings() {
         tracing::warn!(code = "store-finding", "{finding}");
@@ -123,7 +130,7 @@ fn serve(
         "the store is recovered"
     );
 
-    let broker = match Broker::start(config.broker().clone(), store.clone(), recovered.as_mut()) {
+    let broker = match Broker::start(settings, store.clone(), recovered.as_mut()) {
         Ok(broker) => broker,
         Err(error) => {
             close(store.as_ref(), "a failed start")?;
@@ -197,7 +204,12 @@ fn wait(config: &Config, running: Running, throttle: &Throttle) -> Result<(), Se
             None => logging::report_repeated(throttle, now(), false),
         }
     };
-    tracing::info!(code = "stopping", signal = signal.name());
+    tracing::info!(
+        code = "stopping",
+        signal = signal.name(),
+        "clients are told, and what was submitted is committed"
+    );
+    let begun = now();
     let (done, stopped) = std::sync::mpsc::sync_channel(1);
     let stopping = std::thread::Builder::new()
         .name("restante-stop".to_owned())
@@ -206,17 +218,17 @@ fn wait(config: &Config, running: Running, throttle: &Throttle) -> Result<(), Se
             let _ = done.send(running.stop());
         });
     stopping.map_err(ServeError::Thread)?;
-    let until = now() + STOP_MAX;
-    while now() < until {
+    while now() < begun + STOP_MAX {
         if let Ok(stopped) = stopped.try_recv() {
             stopped?;
-            tracing::info!(code = "stopped");
+            tracing::info!(code = "stopped", "all is committed and closed");
             return Ok(());
         }
-        if matches!(
+        let asked_again = matches!(
             signals.next(Duration::from_millis(10)),
             Some(Signal::Terminate | Signal::Interrupt)
-        ) {
+        );
+        if asked_again && now() > begun + SAME_SIGNAL {
             break;
         }
     }

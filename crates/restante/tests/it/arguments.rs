@@ -90,6 +90,25 @@ fn a_named_file_must_be_there_and_an_unnamed_one_need_not() {
     }
 }
 
+/// Nobody has to remember which command takes the file in which way.
+#[test]
+fn every_command_takes_the_file_with_and_without_its_option() {
+    let folder = folder("");
+    fs::write(folder.path().join("other.toml"), SOME_MISTAKES).unwrap();
+    for command in [&["check"][..], &["config", "show"], &["serve"]] {
+        for file in [&["other.toml"][..], &["--config", "other.toml"]] {
+            let said = run(folder.path(), &[command, file].concat());
+            assert_eq!(said.code, Some(2), "{command:?} {file:?}: {said:?}");
+            assert!(said.err.starts_with("other.toml:2:1: "), "{said:?}");
+        }
+        let both = run(
+            folder.path(),
+            &[command, &["other.toml", "--config", "other.toml"]].concat(),
+        );
+        assert!(both.err.contains("cannot be used with"), "{both:?}");
+    }
+}
+
 #[test]
 fn serve_refuses_what_check_refuses() {
     let bad = folder(SOME_MISTAKES);

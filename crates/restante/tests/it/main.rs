@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod arguments;
+mod load_tool;
 mod papers;
 mod program;
 mod serving;
+mod store_tools;
+mod strangers;

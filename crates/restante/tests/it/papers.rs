@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fs, path::PathBuf};
 
 use restante::config::{self, Config};
+use restante_model::NotKept;
 
 fn read(path: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
@@ -15,6 +16,41 @@ fn the_reference_is_up_to_date() {
         read("docs/configuration.md") == config::reference(),
         "out of date; write it again: cargo run -p restante -- config reference > docs/configuration.md"
     );
+}
+
+/// `limits.max_sessions` and the like: settings as users know them, and no names of fields.
+#[test]
+fn the_pages_name_only_settings_that_are() {
+    let mut known = HashSet::new();
+    let mut sections = HashSet::new();
+    let mut section = String::new();
+    for line in Config::read(None, []).result.unwrap().show().lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+            sections.insert(section.clone());
+        } else if let Some((name, _)) = line.split_once(" = ") {
+            known.insert(format!("{section}.{name}"));
+        }
+    }
+    let mut named = 0;
+    for page in [
+        "README.md",
+        "docs/operations.md",
+        "docs/design/broker.md",
+        "docs/design/store.md",
+        "docs/design/corners.md",
+    ] {
+        for word in read(page).split('`').skip(1).step_by(2) {
+            let parts = word
+                .split_once('.')
+                .filter(|(section, _)| sections.contains(*section));
+            if parts.is_some_and(|(_, name)| name != "rs") {
+                assert!(known.contains(word), "{page}: {word}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 5, "the search finds nothing: {named}");
 }
 
 #[test]
@@ -85,27 +121,57 @@ fn operations_lists_every_metric_and_only_those() {
     );
 }
 
+/// A reason that nothing counts would be a series that is always zero, and a promise.
+#[test]
+fn operations_names_every_reason_and_each_is_counted_somewhere() {
+    let page = read("docs/operations.md");
+    let list = page
+        .split("The reasons are the words of the log, too:")
+        .nth(1)
+        .unwrap();
+    let listed: HashSet<&str> = list
+        .split(".\n\n")
+        .next()
+        .unwrap()
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .collect();
+    let reasons = NotKept::ALL
+        .iter()
+        .filter(|reason| **reason != NotKept::Acknowledged);
+    let known: HashSet<&str> = reasons.clone().map(|reason| reason.word()).collect();
+    assert_eq!(listed, known);
+    let sources: String = sources()
+        .into_iter()
+        .filter(|path| {
+            path.ancestors()
+                .any(|folder| folder.ends_with("broker/src") || folder.ends_with("session/src"))
+        })
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for reason in reasons {
+        assert!(
+            sources.contains(&format!("NotKept::{reason:?}")),
+            "{reason:?} is never counted"
+        );
+    }
+}
+
 /// Every `code = "word"` of a log line in the sources is explained in the page, and every explained one exists.
 #[test]
 fn operations_lists_every_log_code_and_only_those() {
     let mut written = HashSet::new();
-    let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut folders = vec![crates];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("tests") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                codes(&fs::read_to_string(&path).unwrap(), &mut written);
-            }
-        }
+    for path in sources() {
+        codes(&fs::read_to_string(path).unwrap(), &mut written);
     }
     // These are chosen at run time and are no literals behind `code =`.
     written.extend(
         [
             "start-failed",
             "stop-failed",
+            NotKept::SessionExpired.word(),
+            NotKept::SessionCleared.word(),
             restante::logging::throttle::REPEATED,
         ]
         .map(str::to_owned),
@@ -114,9 +180,9 @@ fn operations_lists_every_log_code_and_only_those() {
     let section = page.split("## Log codes").nth(1).unwrap();
     let explained: HashSet<String> = section
         .lines()
-        .filter_map(|line| line.strip_prefix("| `"))
-        .filter_map(|line| line.split('`').next())
-        .map(str::to_owned)
+        .filter_map(|line| line.strip_prefix("| `")?.split(" |").next())
+        .flat_map(|codes| codes.split("`, `"))
+        .map(|code| code.trim_end_matches('`').to_owned())
         .collect();
     let missing: Vec<_> = written.difference(&explained).collect();
     let unknown: Vec<_> = explained.difference(&written).collect();
@@ -132,4 +198,21 @@ fn codes(source: &str, found: &mut HashSet<String>) {
     for rest in source.split("code = \"").skip(1) {
         found.insert(rest.split('"').next().unwrap().to_owned());
     }
+}
+
+/// All sources of the crates, tests in folders of their own left out.
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
 }

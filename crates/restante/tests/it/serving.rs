@@ -12,19 +12,20 @@ use tempfile::TempDir;
 
 use crate::program::{Serving, command, rest, said};
 
-const MEMORY: &str = "store = \"memory\"\n[listen]\nmqtt = [\"127.0.0.1:0\"]\nhttp = \"127.0.0.1:0\"\n";
+pub(crate) const MEMORY: &str =
+    "store = \"memory\"\n[listen]\nmqtt = [\"127.0.0.1:0\"]\nhttp = \"127.0.0.1:0\"\n";
 
 /// CONNECT of a 5.0 client: clean start, keep-alive 60 s, client id "c".
-const CONNECT: [u8; 16] = [0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'c'];
+pub(crate) const CONNECT: [u8; 16] = [0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'c'];
 
-fn in_folder(file: &str) -> (TempDir, Command) {
+pub(crate) fn in_folder(file: &str) -> (TempDir, Command) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("restante.toml"), file).unwrap();
     let command = command(folder.path(), &["serve"]);
     (folder, command)
 }
 
-fn connect(serving: &mut Serving) -> TcpStream {
+pub(crate) fn connect(serving: &mut Serving) -> TcpStream {
     let mut stream = TcpStream::connect(serving.address("listening")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream.write_all(&CONNECT).unwrap();
@@ -36,7 +37,7 @@ fn connect(serving: &mut Serving) -> TcpStream {
     stream
 }
 
-fn get(serving: &mut Serving, path: &str) -> String {
+pub(crate) fn get(serving: &mut Serving, path: &str) -> String {
     let mut stream = TcpStream::connect(serving.address("http-listening")).unwrap();
     write!(
         stream,
@@ -134,26 +135,115 @@ fn json_lines_are_all_there_is() {
     }
 }
 
-/// Started with room for few files, it takes what the system allows; told to take more connections than that, it
-/// says so.
+/// Started with room for few files, it takes what the system allows. Told to take more connections than that, it warns;
+/// by itself it only says how many there is room for. It never takes so many that the store lacks files.
 #[test]
 fn the_limit_of_open_files_is_raised_and_told() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("restante.toml"),
-        format!("{MEMORY}[limits]\nmax_connections = 5000\n"),
-    )
-    .unwrap();
-    let script = format!(
-        "ulimit -Sn 256; ulimit -Hn 4096; exec {} serve",
-        env!("CARGO_BIN_EXE_restante")
-    );
+    for (chosen, level, told) in [
+        (
+            "[limits]\nmax_connections = 5000\n",
+            " WARN ",
+            "files=4096 max_connections=5000 room=3072",
+        ),
+        ("", " INFO ", "files=4096 room=3072"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("restante.toml"), format!("{MEMORY}{chosen}")).unwrap();
+        let script = format!(
+            "ulimit -Sn 256; ulimit -Hn 4096; exec {} serve",
+            env!("CARGO_BIN_EXE_restante")
+        );
+        let mut serving = Serving::start(
+            Command::new("sh")
+                .current_dir(folder.path())
+                .args(["-c", &script]),
+        );
+        let line = serving.line("code=open-files");
+        assert!(line.contains(level) && line.contains(told), "{line}");
+        serving.line("code=started");
+    }
+    // Room for 32 connections, and they are counted before the system counts files.
+    let (folder, _) = in_folder(MEMORY);
+    let script = format!("ulimit -n 64; exec {} serve", env!("CARGO_BIN_EXE_restante"));
     let mut serving = Serving::start(
         Command::new("sh")
             .current_dir(folder.path())
             .args(["-c", &script]),
     );
-    let line = serving.line("code=open-files");
-    assert!(line.contains("files=4096 connections_max=5000"), "{line}");
+    let _clients: Vec<TcpStream> = (0..32)
+        .map(|n| {
+            let mut stream = TcpStream::connect(serving.address("listening")).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            let mut named = CONNECT;
+            named[15] = b'A' + n;
+            stream.write_all(&named).unwrap();
+            stream.read_exact(&mut [0; 2]).unwrap();
+            stream
+        })
+        .collect();
+    let refused = TcpStream::connect(serving.address("listening")).unwrap();
+    assert_eq!(rest(refused), [0; 0]);
+    serving.line("code=connections-max");
+}
+
+/// A terminal and a service manager may both pass on the same wish.
+#[test]
+fn a_signal_that_comes_twice_at_once_does_not_cut_the_stop_short() {
+    let (_folder, mut command) = in_folder(MEMORY);
+    let mut serving = Serving::start(&mut command);
+    // It does not close its side, so the stop takes a while.
+    let _client = connect(&mut serving);
     serving.line("code=started");
+    serving.signal("TERM");
+    serving.line("code=stopping");
+    serving.signal("TERM");
+    serving.signal("INT");
+    let (status, lines) = serving.end();
+    assert_eq!(status.code(), Some(0), "{lines:#?}");
+}
+
+#[test]
+fn a_start_that_fails_says_what_to_do() {
+    let said_in = |setting: &str, value: &str, level: i32, what: &str| {
+        let (folder, mut command) =
+            in_folder("[listen]\nmqtt = [\"127.0.0.1:0\"]\n[log_store]\nsegment_bytes = \"2MiB\"\n");
+        fs::write(folder.path().join("a-file"), "").unwrap();
+        let said = said(command.env(setting, value));
+        assert_eq!(said.code, Some(level), "{said:?}");
+        assert!(said.err.contains(what), "{what}: {said:?}");
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    said_in(
+        "RESTANTE__LISTEN__MQTT",
+        &taken,
+        1,
+        "stop what listens there, or change mqtt under [listen]",
+    );
+    said_in(
+        "RESTANTE__LISTEN__HTTP",
+        &taken,
+        1,
+        "stop what listens there, or change http under [listen]",
+    );
+    said_in("RESTANTE__DATA_DIR", "a-file", 1, "data_dir must name a folder");
+    said_in(
+        "RESTANTE__DATA_DIR",
+        "a-file/data",
+        1,
+        "data_dir must name a folder",
+    );
+    // A folder that another one has.
+    let (folder, mut command) =
+        in_folder("[listen]\nmqtt = [\"127.0.0.1:0\"]\n[log_store]\nsegment_bytes = \"2MiB\"\n");
+    let mut serving = Serving::start(&mut command);
+    serving.line("code=started");
+    let second = said(&mut crate::program::command(folder.path(), &["serve"]));
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(
+        second
+            .err
+            .contains("stop that process, or give each its own data_dir"),
+        "{second:?}"
+    );
 }

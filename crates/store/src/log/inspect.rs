@@ -27,7 +27,7 @@ pub struct Inspection {
     pub format: u32,
     /// The node part of message ids.
     pub node: u64,
-    /// How often it was started.
+    /// The boot epoch: rises with each start, and by more after a manifest was lost.
     pub boots: u32,
     /// Sessions.
     pub sessions: u64,
@@ -60,7 +60,7 @@ pub struct Inspection {
     pub spare_bytes: u64,
     /// Records found damaged.
     pub damaged: u64,
-    /// What recovery would mend, in sentences.
+    /// What recovery would report, in sentences: what it mends, and what is lost.
     pub findings: Vec<String>,
 }
 
@@ -143,10 +143,7 @@ fn look(disk: &Arc<dyn Disk>) -> Result<(Tables, Inspection), StoreError> {
     };
     let mut files = recovery.files()?;
     if files.segments.is_empty() && files.states.is_empty() && disk.open(names::MANIFEST).is_err() {
-        return Err(StoreError::Damaged {
-            what: "there is no store in this folder".into(),
-            path: names::MANIFEST.into(),
-        });
+        return Err(StoreError::NoStore);
     }
     let manifest = recovery.manifest(&files, 0)?;
     let mut tables = Tables::default();

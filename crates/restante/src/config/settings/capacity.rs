@@ -13,7 +13,8 @@ pub(super) const LIMITS: &[Setting] = &[
         span(Unit::Count, 1, 10_000_000),
         |draft| widen(draft.broker.limits.connections_max),
         |draft, number| draft.broker.limits.connections_max = narrow(number),
-        "Connections at once, on all listeners together.",
+        "Connections at once, on all listeners together. Fewer where the system allows fewer open files; a line in the log \
+         says how many.",
     ),
     number(
         "limits",
@@ -85,10 +86,13 @@ pub(super) const LOG_STORE: &[Setting] = &[
     number(
         "log_store",
         "max_store_bytes",
-        or_unlimited(Unit::Bytes, 64 << 20, BYTES_MAX, 0),
+        or_unlimited(Unit::Bytes, 68 << 20, BYTES_MAX, 0),
         |draft| draft.log_store.store_bytes_max,
         |draft, number| draft.log_store.store_bytes_max = number,
-        "The most bytes of message files; at the limit, messages that must be kept are refused.",
+        "The most bytes of segments in use and of the files of sessions, queues and retained messages; files kept for \
+         reuse are not counted. At least four times `segment_bytes` and 64MiB. Two segments (or a quarter of the limit, \
+         if that is less) before it, messages that must be kept are refused; they are taken again when twice as much is \
+         free.",
     ),
     number(
         "log_store",

@@ -100,7 +100,8 @@ pub(super) const LISTEN: &[Setting] = &[
         section: "listen",
         name: "allow_anonymous",
         meaning: "From where clients may come without saying who they are. `loopback`: from this machine only, and \
-                  a listener that others can reach is refused. `everywhere`: from anywhere.",
+                  a listener that others can reach is refused. `everywhere`: from anywhere. User names and passwords \
+                  are accepted and not looked at.",
         slot: Slot::Choice {
             words: &["loopback", "everywhere"],
             get: |draft| index_of(&ANONYMOUS, &draft.allow_anonymous),
