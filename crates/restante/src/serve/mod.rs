@@ -8,6 +8,7 @@
 mod greeting;
 mod open_files;
 mod signals;
+mod store_news;
 mod stores;
 mod watch;
 
@@ -27,6 +28,7 @@ use crate::{
     logging::{self, throttle::Throttle},
 };
 use signals::{Signal, Signals};
+use store_news::StoreNews;
 use stores::Opened;
 use watch::Watch;
 
@@ -187,6 +189,7 @@ fn wait(config: &Config, running: Running, throttle: &Throttle) -> Result<(), Se
     if config.log_format() == LogFormat::Text {
         remark(greeting::greeting(config, running.broker.addresses()));
     }
+    let mut news = StoreNews::new(running.store.as_ref());
     let signal = loop {
         match signals.next(TICK) {
             Some(Signal::Reload) => tracing::warn!(
@@ -194,7 +197,10 @@ fn wait(config: &Config, running: Running, throttle: &Throttle) -> Result<(), Se
                 "SIGHUP changes nothing: settings are read at the start; restart to change them"
             ),
             Some(signal) => break signal,
-            None => logging::report_repeated(throttle, now(), false),
+            None => {
+                news.look(running.store.as_ref());
+                logging::report_repeated(throttle, now(), false);
+            }
         }
     };
     tracing::info!(code = "stopping", signal = signal.name());
