@@ -73,7 +73,8 @@ pub fn unsuback_code(text: &str, existed: bool) -> u8 {
     }
 }
 
-fn refusal(version: Version, reason_5: u8) -> u8 {
+/// What a SUBACK says of a filter that is refused: the reason of 5.0, or the one word that 3.x has for all of them.
+pub fn refusal(version: Version, reason_5: u8) -> u8 {
     match version {
         Version::V5 => reason_5,
         Version::V311 | Version::V31 => code::SUBACK_FAILURE_3X,

@@ -104,8 +104,9 @@ pub struct Span {
 pub enum Admission {
     /// Yes.
     Open,
-    /// The disk or the store's limit is nearly reached: acknowledgements, deletions and session changes are taken,
-    /// messages are not (K9). Recovers by itself.
+    /// The disk or the store's limit is nearly reached: what is submitted is taken, but messages, new sessions and new
+    /// subscriptions are to be refused by the caller, so that acknowledgements and deletions find room (K9). Recovers
+    /// by itself.
     Full {
         /// A sentence for the log.
         why: Arc<str>,
@@ -233,6 +234,9 @@ pub struct Figures {
     pub commit_micros: [u64; 24],
     /// Records found damaged, at start or when read.
     pub damaged: u64,
+    /// There is no space on the disk even for what frees some: nothing becomes durable until there is. Admission is
+    /// full meanwhile, and says why.
+    pub stalled: bool,
     /// Queue entries that limits pushed out (an upper bound where filters overlap, K23).
     pub evicted: u64,
     /// Queue entries that the sweep removed because their message had expired, once per queue and message (K16, K30).

@@ -21,6 +21,7 @@ use restante_model::{Cursor, Filter, NotKept, QoS, Seq, SessionId};
 use restante_session::{Inbound, KeepAlive, OutAliases, Outbound, Refusal, Terms, accept};
 use restante_store::{
     change::Change,
+    contract::Admission,
     image::{SessionImage, Will},
 };
 use tokio::net::TcpStream;
@@ -48,6 +49,12 @@ const QUOTA: Refusal = Refusal {
     reason_5: 0x97,
     code_3x: 3,
     why: "the limit of sessions is reached",
+};
+
+const NO_ROOM: Refusal = Refusal {
+    reason_5: 0x97,
+    code_3x: 3,
+    why: "the store is full, so no session is begun",
 };
 
 /// What a CONNECT said, kept beyond its bytes.
@@ -197,6 +204,7 @@ async fn open(
             }
         }
     };
+    let is_known = existing.is_some();
     let opened = async {
         if let (Some(session), true) = (existing, newcomer.terms.clean) {
             ending::end_session(reactor, client_id, session, NotKept::SessionCleared)
@@ -214,6 +222,11 @@ async fn open(
         }
         if existing.is_none() && !persistent && newcomer.will.is_none() {
             return Ok((None, None));
+        }
+        // Who has a session may come back and free space, or begin anew in its place. Who has none is refused, also for
+        // the sake of a will alone: it is kept like a session.
+        if !is_known && matches!(*reactor.admission(), Admission::Full { .. }) {
+            return Err(NO_ROOM);
         }
         if let Some(session) = existing {
             shared.wills.lock().remove(session);

@@ -4,8 +4,11 @@ use std::rc::Rc;
 
 use restante_codec::packet::{Subscribe, Unsubscribe};
 use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, RetainHandling, SubscriptionOptions};
-use restante_session::{Granted, check_filters, subscribe::unsuback_code};
-use restante_store::{batch::Batch, change::Change};
+use restante_session::{
+    Granted, check_filters, reason_code,
+    subscribe::{refusal, unsuback_code},
+};
+use restante_store::{batch::Batch, change::Change, contract::Admission};
 
 use super::{Closing, Connection, Response, State, Subscription, Wait, is_owed};
 use crate::{
@@ -45,6 +48,9 @@ impl Connection {
         let mut retained = Vec::new();
         for answer in checked {
             match answer {
+                Ok(granted) if self.has_no_room_for(reactor, state, &granted) => {
+                    codes.push(refusal(self.version(), reason_code::QUOTA_EXCEEDED));
+                }
                 Ok(granted) => {
                     codes.push(granted.code());
                     let is_new = self.subscribe(reactor, state, &granted);
@@ -74,6 +80,14 @@ impl Connection {
         Ok(())
     }
 
+    /// While the store is full, what makes a session larger is refused: there would be no room left for the
+    /// acknowledgements that free space. Who comes back and subscribes as before changes nothing, and is let through.
+    fn has_no_room_for(&self, reactor: &Reactor, state: &State, granted: &Granted) -> bool {
+        self.is_persistent()
+            && matches!(*reactor.admission(), Admission::Full { .. })
+            && !is_as_before(state, granted)
+    }
+
     /// Makes or renews one subscription; answers whether it is new.
     fn subscribe(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State, granted: &Granted) -> bool {
         let shared = &reactor.shared;
@@ -81,6 +95,7 @@ impl Connection {
         let from = epoch_begin(shared);
         let text: Box<str> = filter.as_str().into();
         let is_new = !state.subscriptions.contains_key(&text);
+        let was_as_before = is_as_before(state, granted);
         let subscription = state.subscriptions.entry(text).or_insert_with(|| Subscription {
             filter: filter.clone(),
             queue: None,
@@ -121,7 +136,8 @@ impl Connection {
         }
         let reads = subscription.queue;
         state.feed.subscription_added(from);
-        if let Some(session) = self.session.filter(|_| self.is_persistent()) {
+        let is_needless = was_as_before && matches!(*reactor.admission(), Admission::Full { .. });
+        if let Some(session) = self.session.filter(|_| self.is_persistent() && !is_needless) {
             reactor.decide(|turn| {
                 turn.batch.change(&Change::Subscribed {
                     session,
@@ -227,6 +243,12 @@ impl Connection {
             shared.submit_changes(closed);
         });
     }
+}
+
+/// Whether the session has this subscription already, with the same options.
+fn is_as_before(state: &State, granted: &Granted) -> bool {
+    let known = state.subscriptions.get(granted.filter.as_str());
+    known.is_some_and(|known| *known.epochs.current() == granted.options)
 }
 
 /// Makes a session a reader of a filter's queue. The queue is opened in the store before the router knows it, so no

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use restante_codec::packet::AckKind;
 use restante_model::{NotKept, QoS};
 use restante_store::contract::WhenFull;
-use restante_testkit::{Client, Connect, Publish};
+use restante_testkit::{Client, Connect, Publish, sending::Will};
 
 use crate::house::{Backing, House};
 
@@ -23,6 +23,7 @@ on_each_store! {
     k24_more_subscriptions_than_allowed_are_refused
     k24_more_retained_messages_than_allowed_are_refused
     k25_a_full_store_refuses_what_must_be_kept_and_live_goes_on
+    k09_a_full_store_begins_nothing_new_and_lets_sessions_come_back
     k25_a_failed_store_refuses_what_must_be_kept_and_live_goes_on
     k25_who_waits_for_a_store_that_fails_is_not_left_waiting
     k25_a_connection_that_is_to_be_closed_gives_way_to_the_next
@@ -281,6 +282,61 @@ fn k25_a_full_store_refuses_what_must_be_kept_and_live_goes_on(backing: Backing)
     assert_eq!(take(&mut client, 1), [3]);
 }
 
+/// What makes the store larger is refused, so that what frees space always finds room.
+fn k09_a_full_store_begins_nothing_new_and_lets_sessions_come_back(backing: Backing) {
+    let house = House::open(backing, |_| {});
+    let old = Connect::v311("old").persistent();
+    for connect in [&kept(), &old] {
+        let mut client = house.client(connect);
+        client.subscribe(&[("t", QoS::AtLeastOnce)]);
+        client.disconnect();
+    }
+    publish(&mut house.publisher("before"), 0..3);
+    house.store.fill();
+    let refused = |connect: &Connect| Client::open(house.address).start(connect).reason;
+    assert_eq!(refused(&Connect::v5("new").persistent()), 0x97);
+    assert_eq!(refused(&Connect::v311("new").persistent()), 3);
+    // A will is kept until its connection ends.
+    assert_eq!(refused(&Connect::v5("will").will(Will::new("w", b"w"))), 0x97);
+    // Who wants nothing kept comes in, and subscribes.
+    let mut live = house.client(&Connect::v5("live"));
+    assert_eq!(live.subscribe(&[("live", QoS::AtLeastOnce)]), [1]);
+    for (connect, refusal) in [(kept(), 0x97), (old, 0x80)] {
+        let mut client = house.client(&connect);
+        assert!(client.session_present());
+        assert_eq!(take(&mut client, 3), [0, 1, 2]);
+        // As before, new, with other options, shared: only the first changes nothing.
+        let submitted = house.store.submitted().1;
+        let again = client.subscribe(&[("t", QoS::AtLeastOnce)]);
+        assert_eq!(again, [1]);
+        let answers = client.subscribe(&[
+            ("u", QoS::AtLeastOnce),
+            ("t", QoS::AtMostOnce),
+            ("$share/g/t", QoS::AtLeastOnce),
+        ]);
+        assert_eq!(answers, [refusal; 3]);
+        // A cursor may have been written meanwhile.
+        assert!(house.store.submitted().1 - submitted < 200);
+        assert_eq!(client.unsubscribe(&["t"]).len(), usize::from(refusal == 0x97));
+        // What has gone is new.
+        assert_eq!(client.subscribe(&[("t", QoS::AtLeastOnce)]), [refusal]);
+        client.disconnect();
+        // Its session may begin anew in its place. (A clean one of 3.1.1 is kept for nobody.)
+        let mut client = house.client(&Connect {
+            clean: true,
+            ..connect
+        });
+        assert!(!client.session_present());
+        let granted = if refusal == 0x97 { refusal } else { 1 };
+        assert_eq!(client.subscribe(&[("t", QoS::AtLeastOnce)]), [granted]);
+        client.disconnect();
+    }
+    house.store.empty();
+    assert_eq!(refused(&Connect::v5("new").persistent()), 0);
+    let mut client = house.client(&kept());
+    assert_eq!(client.subscribe(&[("t", QoS::AtLeastOnce)]), [1]);
+}
+
 fn k25_a_failed_store_refuses_what_must_be_kept_and_live_goes_on(backing: Backing) {
     let house = House::open(backing, |_| {});
     subscribed_and_absent(&house);
@@ -297,6 +353,7 @@ fn k25_a_connection_that_is_to_be_closed_gives_way_to_the_next(backing: Backing)
     let house = House::open(backing, |_| {});
     subscribed_and_absent(&house);
     let connect = Connect::v311("old").persistent();
+    house.client(&connect).disconnect();
     house.store.fill();
     for _ in 0..20 {
         let mut old = house.client(&connect);

@@ -9,6 +9,7 @@ mod advice;
 mod greeting;
 mod open_files;
 mod signals;
+mod store_news;
 mod stores;
 mod watch;
 
@@ -28,6 +29,7 @@ use crate::{
     logging::{self, throttle::Throttle},
 };
 use signals::{Signal, Signals};
+use store_news::StoreNews;
 use stores::Opened;
 use watch::Watch;
 
@@ -194,6 +196,7 @@ fn wait(config: &Config, running: Running, throttle: &Throttle) -> Result<(), Se
     if config.log_format() == LogFormat::Text {
         remark(greeting::greeting(config, running.broker.addresses()));
     }
+    let mut news = StoreNews::new(running.store.as_ref());
     let signal = loop {
         match signals.next(TICK) {
             Some(Signal::Reload) => tracing::warn!(
@@ -201,7 +204,10 @@ fn wait(config: &Config, running: Running, throttle: &Throttle) -> Result<(), Se
                 "SIGHUP changes nothing: settings are read at the start; restart to change them"
             ),
             Some(signal) => break signal,
-            None => logging::report_repeated(throttle, now(), false),
+            None => {
+                news.look(running.store.as_ref());
+                logging::report_repeated(throttle, now(), false);
+            }
         }
     };
     tracing::info!(

@@ -118,6 +118,44 @@ fn traps_are_in_the_log() {
     assert!(line.contains("a restart loses everything"), "{line}");
 }
 
+/// No disk has so much room: the store is full from the start.
+const FULL: &str = "data_dir = \"data\"\n[listen]\nmqtt = [\"127.0.0.1:0\"]\nhttp = \"127.0.0.1:0\"\n\
+                    [log_store]\nmin_free_bytes = \"1024TiB\"\nsegment_bytes = \"4MiB\"\n";
+
+#[test]
+fn k09_a_full_disk_is_told_and_begins_nothing_new() {
+    let (_folder, mut command) = in_folder(FULL);
+    let mut serving = Serving::start(&mut command);
+    let line = serving.line("code=store-full");
+    assert!(
+        line.contains(" WARN ") && line.contains("free some space"),
+        "{line}"
+    );
+    let _who_wants_nothing_kept = connect(&mut serving);
+    let mut stream = TcpStream::connect(serving.address("listening")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    // 3.1.1, to be kept.
+    let kept = [0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 60, 0, 1, b'k'];
+    stream.write_all(&kept).unwrap();
+    assert_eq!(rest(stream), [0x20, 2, 0, 3]);
+    let ready = get(&mut serving, "/readyz");
+    assert!(
+        ready.starts_with("HTTP/1.1 503 ") && ready.contains("free some space"),
+        "{ready}"
+    );
+    assert!(get(&mut serving, "/livez").starts_with("HTTP/1.1 200 "));
+    serving.signal("TERM");
+    let (status, lines) = serving.end();
+    assert_eq!(status.code(), Some(0), "{lines:#?}");
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.contains("code=store-full"))
+            .count(),
+        1
+    );
+}
+
 #[test]
 fn json_lines_are_all_there_is() {
     let (_folder, mut command) = in_folder(&format!("{MEMORY}[log]\nformat = \"json\"\n"));

@@ -74,7 +74,9 @@ impl Checkpoints {
         let current = self.current.take();
         let garbage_min = GARBAGE_MIN.min(shared.settings.checkpoint_bytes);
         let written = match current {
-            Some(file) if file.at <= 2 * file.base + garbage_min => self.append(shared, file, None),
+            Some(file) if file.at <= 2 * file.base + garbage_min && may_append(shared, &file) => {
+                self.append(shared, file, None)
+            }
             old => {
                 self.obsolete.extend(old.map(|file| file.id));
                 let file = StateFile::create(shared);
@@ -89,7 +91,7 @@ impl Checkpoints {
             }
         };
         let file = written?;
-        shared.counters.set_state_bytes(file.at);
+        shared.counters.checkpoint(file.at, self.bytes_then);
         self.current = Some(file);
         for id in std::mem::take(&mut self.obsolete) {
             match shared.disk.remove(&id.state_name()) {
@@ -102,6 +104,7 @@ impl Checkpoints {
 
     fn append(&mut self, shared: &Shared, mut file: StateFile, all: Option<Work>) -> io::Result<StateFile> {
         let new = all.is_some();
+        let before = file.at;
         let (dirty, mark) = {
             let mut tables = shared.tables.write();
             let topics = std::mem::take(&mut tables.retained.dirty).into_iter().collect();
@@ -113,8 +116,15 @@ impl Checkpoints {
             .write_all(shared, all.unwrap_or(dirty), mark)
             .and_then(|()| if new { shared.disk.sync_folder() } else { Ok(()) });
         if let Err(error) = written {
-            // What it was to hold is not in the lists of changes any more: the next one writes everything.
-            self.obsolete.push(id);
+            // What it was to hold is not in the lists of changes any more: the next one writes everything. What was
+            // written of it is of no use, and perhaps takes the space that the next one needs.
+            let removed = match new {
+                true => shared.disk.remove(&id.state_name()),
+                false => file.file.set_len(before),
+            };
+            if !new || removed.is_err() {
+                self.obsolete.push(id);
+            }
             return Err(error);
         }
         if new {
@@ -123,6 +133,16 @@ impl Checkpoints {
         self.mark = mark;
         Ok(file)
     }
+}
+
+/// Whether a file may grow. Where space is short everything is written anew while there is still room for that: then
+/// a checkpoint leaves no less free than there was. When there is not, growing is all that is left.
+fn may_append(shared: &Shared, file: &StateFile) -> bool {
+    let Ok(free) = shared.disk.free_bytes() else {
+        return true;
+    };
+    let roomy = 2 * file.at + shared.counters.bytes_beyond_state() + shared.settings.segment_bytes;
+    free >= roomy || free < file.at
 }
 
 fn mark(tables: &Tables) -> Mark {
@@ -137,8 +157,15 @@ fn mark(tables: &Tables) -> Mark {
 impl StateFile {
     fn create(shared: &Shared) -> io::Result<StateFile> {
         let header = shared.supply.header(FileKind::State, Vec::new());
-        let file = shared.disk.create(&header.id.state_name(), 0)?;
-        file.write_at(0, &[IoSlice::new(&header.encode())])?;
+        let name = header.id.state_name();
+        let created = shared.disk.create(&name, 0).and_then(|file| {
+            file.write_at(0, &[IoSlice::new(&header.encode())])?;
+            Ok(file)
+        });
+        let file = created.inspect_err(|_| {
+            // What cannot be removed now is removed after the next start.
+            let _ = shared.disk.remove(&name);
+        })?;
         let at = FILE_HEADER as u64;
         Ok(StateFile {
             id: header.id,

@@ -2,7 +2,7 @@
 //! the way: while one commit is on its way to the disk the next one gathers.
 
 use std::{
-    io::{self, ErrorKind, IoSlice},
+    io::{self, IoSlice},
     sync::Arc,
     time::Duration,
 };
@@ -217,6 +217,7 @@ impl Committer {
         while let Err(error) = self.segment.file.write_at(self.at, &slices) {
             self.wait_for_space("write to", &error)?;
         }
+        self.shared.go_on();
         self.at += bytes;
         self.last = batches
             .last()
@@ -261,11 +262,13 @@ impl Committer {
         self.end_segment()?;
         let shared = self.shared.clone();
         let next = loop {
+            super::space::keep_for_checkpoint(&shared);
             match shared.supply.take(&*shared.disk, needed) {
                 Ok(next) => break next,
                 Err(error) => self.wait_for_space("begin a segment after", &error)?,
             }
         };
+        shared.go_on();
         self.segment = next.clone();
         self.at = FILE_HEADER as u64;
         self.synced = self.at;
@@ -278,14 +281,15 @@ impl Committer {
     /// If the disk is full, waits a while for space; any other error is final.
     fn wait_for_space(&self, action: &str, error: &io::Error) -> Result<(), Stop> {
         let name = self.segment.id.segment_name();
-        if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        if !super::space::is_for_space(error) {
             return Err(format!(
                 "cannot {action} the log: {error}; nothing more is acknowledged: check the disk, then restart file={name}"
             ));
         }
-        self.shared.set_full(Some(format!(
-            "cannot {action} the log: {error}; free some space file={name}"
-        )));
+        self.shared.stall(format!(
+            "nothing is acknowledged until there is space on the disk, free some: cannot {action} the log: {error} \
+             file={name}"
+        ));
         if self.shared.pending.lock().closed {
             return Err(format!("the disk was full when the store was closed: {error}"));
         }

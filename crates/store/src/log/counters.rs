@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     session_expired: AtomicU64,
     session_cleared: AtomicU64,
     state_bytes: AtomicU64,
+    /// Bytes committed when the last checkpoint that succeeded began.
+    bytes_in_state: AtomicU64,
 }
 
 impl Counters {
@@ -47,9 +49,21 @@ impl Counters {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// A checkpoint of the first `committed` bytes is durable, in a state file of this length.
+    pub(crate) fn checkpoint(&self, state_bytes: u64, committed: u64) {
+        self.state_bytes.store(state_bytes, Ordering::Relaxed);
+        self.bytes_in_state.store(committed, Ordering::Relaxed);
+    }
+
+    /// Bytes committed that are in no checkpoint yet.
+    pub(crate) fn bytes_beyond_state(&self) -> u64 {
+        let in_state = self.bytes_in_state.load(Ordering::Relaxed);
+        self.bytes_committed().saturating_sub(in_state)
+    }
+
     /// How long the state file is.
-    pub(crate) fn set_state_bytes(&self, bytes: u64) {
-        self.state_bytes.store(bytes, Ordering::Relaxed);
+    pub(crate) fn state_bytes(&self) -> u64 {
+        self.state_bytes.load(Ordering::Relaxed)
     }
 
     /// Somebody waited for so many messages when that ended which this word says.
@@ -100,6 +114,7 @@ impl Shared {
             syncs: of(&counters.syncs),
             commit_micros: std::array::from_fn(|class| of(&counters.commit_micros[class])),
             damaged: of(&counters.damaged),
+            stalled: self.is_stalled(),
         }
     }
 }

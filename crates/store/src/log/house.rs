@@ -16,14 +16,13 @@ use super::{
     segment::{Sealed, SegmentFile},
     settings::Sync,
     shared::Shared,
-    space,
+    space::{self, RESERVE_SPARES},
     sweep::Sweep,
     tables::Tables,
 };
 
-/// Segments that can be filled with acknowledgements and deletions when messages are not taken any more (K9): the next
-/// one, and spare files up to this number.
-const RESERVE_SPARES: usize = 1;
+/// Most ticks until a checkpoint that failed is tried again.
+const CHECKPOINT_PAUSE_MAX: u32 = 16;
 
 /// The state of the house.
 pub(crate) struct Housekeeper {
@@ -36,6 +35,16 @@ pub(crate) struct Housekeeper {
     commits_then: u64,
     /// Segments with something damaged in them: they stay as they are.
     unmergeable: HashSet<FileId>,
+    pause: Pause,
+}
+
+/// After a checkpoint that failed.
+#[derive(Default)]
+struct Pause {
+    /// Ticks until the next one.
+    left: u32,
+    /// How long the last pause was; doubles from failure to failure.
+    last: u32,
 }
 
 impl Housekeeper {
@@ -48,6 +57,7 @@ impl Housekeeper {
             unused: Vec::new(),
             commits_then: 0,
             unmergeable: HashSet::new(),
+            pause: Pause::default(),
         }
     }
 
@@ -84,7 +94,9 @@ impl Housekeeper {
     }
 
     fn prepare(&self) {
-        if let Err(error) = self.shared.supply.prepare(&*self.shared.disk) {
+        if let Err(error) = self.shared.supply.prepare(&*self.shared.disk)
+            && !self.shared.is_stalled()
+        {
             self.shared.set_full(Some(format!(
                 "cannot make the next segment: {error}; free some space"
             )));
@@ -99,14 +111,29 @@ impl Housekeeper {
 
     fn checkpoint_if_due(&mut self) {
         let since = self.shared.counters.bytes_committed() - self.checkpoints.bytes_then;
-        if since >= self.shared.settings.checkpoint_bytes {
+        // While the committer waits for space, a checkpoint is what lets segments be taken back.
+        if since >= self.shared.settings.checkpoint_bytes || (since > 0 && self.shared.is_stalled()) {
             self.checkpoint();
         }
     }
 
+    /// What fails is tried again after as much log again, or when space is short: the replay gets longer, no more.
     fn checkpoint(&mut self) {
-        // What fails is tried again after as much log again, or when space is short: the replay gets longer, no more.
-        let _ = self.checkpoints.write(&self.shared);
+        if self.pause.left > 0 {
+            return;
+        }
+        let shared = &self.shared;
+        let mut written = self.checkpoints.write(shared);
+        if written.as_ref().is_err_and(space::is_for_space) && shared.supply.spares() > 0 {
+            // It frees more than a spare file is worth.
+            shared.supply.give_up_spares(&*shared.disk, 0);
+            written = self.checkpoints.write(shared);
+        }
+        let last = match written {
+            Ok(()) => 0,
+            Err(_) => (2 * self.pause.last).clamp(1, CHECKPOINT_PAUSE_MAX),
+        };
+        self.pause = Pause { left: last, last };
     }
 
     fn tick(&mut self, now: UnixMillis) {
@@ -117,6 +144,7 @@ impl Housekeeper {
             tables.now = tables.now.max(now);
         }
         shared.warm.cool();
+        self.pause.left = self.pause.left.saturating_sub(1);
         let mut sweep = std::mem::take(&mut self.sweep);
         sweep.tick(&shared, || self.prepare());
         self.sweep = sweep;
@@ -126,7 +154,7 @@ impl Housekeeper {
         self.merge();
         let commits = shared.counters.bytes_committed();
         let idle = std::mem::replace(&mut self.commits_then, commits) == commits;
-        let room = space::free_bytes_min(&shared.settings) + 2 * shared.settings.segment_bytes;
+        let room = space::reserve(&shared) + 2 * shared.settings.segment_bytes;
         let has_room = shared.disk.free_bytes().is_ok_and(|free| free >= room);
         if idle && has_room && shared.supply.spares() < RESERVE_SPARES {
             // Zeros are written only while nobody else writes: it would cost a quarter of the commit rate.
@@ -191,7 +219,9 @@ impl Housekeeper {
             }
         }
         for file in self.unused.drain(..) {
-            let _ = shared.supply.give_back(&*shared.disk, file.id, file.len);
+            let _ = shared
+                .supply
+                .give_back(&*shared.disk, file.id, file.len, space::spares_max(shared));
         }
         if self.retired.is_empty() || self.make_reasons_durable().is_err() {
             return;
@@ -202,9 +232,12 @@ impl Housekeeper {
                 return true;
             }
             // What cannot be renamed or removed now is found at the next start.
-            let _ = shared
-                .supply
-                .give_back(&*shared.disk, sealed.file.id, sealed.file.len);
+            let _ = shared.supply.give_back(
+                &*shared.disk,
+                sealed.file.id,
+                sealed.file.len,
+                space::spares_max(shared),
+            );
             false
         });
     }
@@ -256,8 +289,14 @@ pub(crate) fn write_index(shared: &Shared, sealed: &Sealed) -> io::Result<()> {
         }
         other => other?,
     };
-    file.write_at(0, &[IoSlice::new(&bytes)])?;
-    file.sync()?;
+    let written = file
+        .write_at(0, &[IoSlice::new(&bytes)])
+        .and_then(|()| file.sync());
+    if let Err(error) = written {
+        // It may have taken the last space there was.
+        let _ = shared.disk.remove(&half_made);
+        return Err(error);
+    }
     shared.disk.rename(&half_made, &name)?;
     shared.disk.sync_folder()?;
     sealed.index_in_file(file);

@@ -69,6 +69,18 @@ impl Manifest {
         disk.sync_folder()
     }
 
+    /// Makes it durable in the place of the one before, without space for a second file. It lies in one sector, which is
+    /// written as a whole; were it torn all the same, the next start would guess what it said.
+    pub(crate) fn overwrite(&self, disk: &dyn Disk) -> io::Result<()> {
+        match disk.remove(&format!("{MANIFEST}{HALF_MADE}")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = disk.open(MANIFEST)?;
+        file.write_at(0, &[IoSlice::new(&self.encode())])?;
+        file.sync()
+    }
+
     fn encode(&self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         bytes[..8].copy_from_slice(MAGIC);

@@ -22,6 +22,7 @@ use super::{
     segment::{Sealed, SegmentFile},
     settings::LogSettings,
     shared::Shared,
+    space::is_for_space,
     supply::Supply,
     tables::Tables,
 };
@@ -83,8 +84,7 @@ pub(crate) fn open(
         read_only: false,
     };
     let mut files = recovery.files()?;
-    let manifest = recovery.begin_boot(&files, &settings)?;
-    recovery.remove_half_made(&files)?;
+    let manifest = recovery.begin_boot(&mut files, &settings)?;
     let mut tables = Tables {
         rejecting: full::rejecting(&settings.limits),
         ..Tables::default()
@@ -99,7 +99,6 @@ pub(crate) fn open(
         manifest.boot,
         manifest.node,
         settings.segment_bytes,
-        settings.spares_max,
         log.spares,
         log.next_key,
     );
@@ -119,7 +118,7 @@ pub(crate) fn open(
     shared.counters.damaged(damaged);
     shared
         .counters
-        .set_state_bytes(state.file.as_ref().map_or(0, |file| file.at));
+        .checkpoint(state.file.as_ref().map_or(0, |file| file.at), 0);
     let recovered = LogRecovered {
         shared: Arc::downgrade(&shared),
         last_time: last_time.millis(),
@@ -184,8 +183,8 @@ impl Recovery<'_> {
         }
     }
 
-    /// A new boot epoch is durable before anything else happens (K4).
-    fn begin_boot(&mut self, files: &Files, settings: &LogSettings) -> Result<Manifest, StoreError> {
+    /// A new boot epoch is durable before anything else happens (K4), but that what means nothing makes room for it.
+    fn begin_boot(&mut self, files: &mut Files, settings: &LogSettings) -> Result<Manifest, StoreError> {
         let before = self.manifest(files, settings.node)?;
         let manifest = Manifest {
             boot: before.boot + 1,
@@ -198,9 +197,18 @@ impl Recovery<'_> {
                 path: names::MANIFEST.into(),
             });
         }
-        manifest
-            .write(&**self.disk)
-            .map_err(|source| io_error("write the manifest", names::MANIFEST, source))?;
+        self.remove_half_made(files)?;
+        let mut written = manifest.write(&**self.disk);
+        while written.as_ref().is_err_and(is_for_space) {
+            let Some(spare) = files.spares.pop() else {
+                // On a disk that somebody else has filled: clients can fetch their messages all the same.
+                written = manifest.overwrite(&**self.disk);
+                break;
+            };
+            self.remove(&names::spare_name(spare))?;
+            written = manifest.write(&**self.disk);
+        }
+        written.map_err(|source| io_error("write the manifest", names::MANIFEST, source))?;
         Ok(manifest)
     }
 

@@ -36,16 +36,29 @@ pub(crate) fn recover(
         obsolete: states.to_vec(),
         ..FoundState::default()
     };
+    let mut unfinished = Vec::new();
     for &id in states.iter().rev() {
-        let Some((file, header)) = open(recovery, id)? else {
-            continue;
+        let (file, header) = match open(recovery, id)? {
+            Found::Begun(file, header) => (file, header),
+            Found::NotBegun => {
+                recovery.remove(&id.state_name())?;
+                found.obsolete.retain(|&other| other != id);
+                continue;
+            }
+            Found::Damaged => continue,
         };
         let found_mark = last_mark(&*file, &header);
         let found_mark =
             found_mark.map_err(|source| io_error("read a state file", &id.state_name(), source))?;
         let Some(LastMark { mark, synced, end }) = found_mark else {
+            unfinished.push(id);
             continue;
         };
+        for id in unfinished {
+            // Newer, and without a mark: a checkpoint that was not finished, perhaps for lack of the space that it takes.
+            recovery.remove(&id.state_name())?;
+            found.obsolete.retain(|&other| other != id);
+        }
         if !recovery.read_only {
             make_durable(&*file, synced, end)
                 .map_err(|source| io_error("cut off an unfinished checkpoint", &id.state_name(), source))?;
@@ -76,22 +89,27 @@ pub(crate) fn recover(
     Ok(found)
 }
 
-/// A state file that was begun.
-type Begun = (Arc<dyn DiskFile>, FileHeader);
+/// What a state file is, by its header.
+enum Found {
+    Begun(Arc<dyn DiskFile>, FileHeader),
+    /// Too short to have a header.
+    NotBegun,
+    Damaged,
+}
 
-fn open(recovery: &mut Recovery<'_>, id: FileId) -> Result<Option<Begun>, StoreError> {
+fn open(recovery: &mut Recovery<'_>, id: FileId) -> Result<Found, StoreError> {
     let name = id.state_name();
     let failed = |source| io_error("read a state file", &name, source);
     let file = recovery.disk.open(&name).map_err(failed)?;
     if file.len().map_err(failed)? < FILE_HEADER as u64 {
-        return Ok(None);
+        return Ok(Found::NotBegun);
     }
     let mut bytes = [0; FILE_HEADER];
     file.read_at(0, &mut bytes).map_err(failed)?;
     match FileHeader::decode(FileKind::State, &bytes) {
-        Ok(header) if header.id == id => Ok(Some((file, header))),
+        Ok(header) if header.id == id => Ok(Found::Begun(file, header)),
         Err(NoHeader::Newer(found)) => Err(recovery.newer(found, name)),
-        _ => Ok(None),
+        _ => Ok(Found::Damaged),
     }
 }
 

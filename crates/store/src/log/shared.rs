@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     full: RwLock<Option<Arc<str>>>,
     failed: OnceLock<Arc<str>>,
     congested: AtomicBool,
+    /// The committer waits for space.
+    stalled: AtomicBool,
 }
 
 /// See [`Shared::watch`].
@@ -184,6 +186,7 @@ impl Shared {
             full: RwLock::new(None),
             failed: OnceLock::new(),
             congested: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
         }
     }
 
@@ -310,6 +313,21 @@ impl Shared {
         if changed {
             self.wake();
         }
+    }
+
+    /// The committer waits for space, for this reason.
+    pub(crate) fn stall(&self, why: String) {
+        self.stalled.store(true, Ordering::Relaxed);
+        self.set_full(Some(why));
+    }
+
+    /// There was space.
+    pub(crate) fn go_on(&self) {
+        self.stalled.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
     }
 
     pub(crate) fn admission(&self) -> Admission {

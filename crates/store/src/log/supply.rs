@@ -7,7 +7,7 @@ use std::{
     io::{self, IoSlice},
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -26,9 +26,10 @@ pub(crate) struct Supply {
     pub(crate) boot: u32,
     node: u64,
     segment_bytes: u64,
-    spares_max: usize,
     numbers: AtomicU32,
     keys: AtomicU32,
+    /// Bytes of the disk that no new file may take: see [`Supply::keep_free`].
+    kept_free: AtomicU64,
     state: Mutex<Stock>,
     /// Rung when there is a next segment, or space.
     bell: Condvar,
@@ -51,22 +52,15 @@ pub(crate) struct Begun {
 
 impl Supply {
     /// `key` is the first key that no segment has.
-    pub(crate) fn new(
-        boot: u32,
-        node: u64,
-        segment_bytes: u64,
-        spares_max: usize,
-        spares: Vec<u32>,
-        key: u32,
-    ) -> Supply {
+    pub(crate) fn new(boot: u32, node: u64, segment_bytes: u64, spares: Vec<u32>, key: u32) -> Supply {
         let number = spares.iter().max().map_or(1, |highest| highest + 1);
         Supply {
             boot,
             node,
             segment_bytes,
-            spares_max,
             numbers: AtomicU32::new(number),
             keys: AtomicU32::new(key),
+            kept_free: AtomicU64::new(0),
             state: Mutex::new(Stock { next: None, spares }),
             bell: Condvar::new(),
         }
@@ -103,9 +97,34 @@ impl Supply {
         Ok(())
     }
 
+    /// How many files stand ready: the next segment and spare ones.
+    pub(crate) fn ready(&self) -> usize {
+        let state = self.state.lock();
+        state.spares.len() + usize::from(state.next.is_some())
+    }
+
     /// How many spare files there are.
     pub(crate) fn spares(&self) -> usize {
         self.state.lock().spares.len()
+    }
+
+    /// New files leave so many bytes of the disk free from now on.
+    pub(crate) fn keep_free(&self, bytes: u64) {
+        self.kept_free.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Removes spare files down to this number.
+    pub(crate) fn give_up_spares(&self, disk: &dyn Disk, most: usize) {
+        let beyond = {
+            let mut state = self.state.lock();
+            let most = most.min(state.spares.len());
+            state.spares.split_off(most)
+        };
+        for number in beyond {
+            // What cannot be removed now is a spare at the next start.
+            let _ = disk.remove(&spare_name(number));
+        }
+        self.bell.notify_all();
     }
 
     /// Makes one more spare file.
@@ -150,9 +169,15 @@ impl Supply {
         self.bell.wait_for(&mut state, longest);
     }
 
-    /// Takes a segment file back. Its index file goes too.
-    pub(crate) fn give_back(&self, disk: &dyn Disk, id: FileId, len: u64) -> io::Result<()> {
-        let room = len == self.segment_bytes && self.spares() < self.spares_max;
+    /// Takes a segment file back, as a spare while there are fewer than `spares_max`. Its index file goes too.
+    pub(crate) fn give_back(
+        &self,
+        disk: &dyn Disk,
+        id: FileId,
+        len: u64,
+        spares_max: usize,
+    ) -> io::Result<()> {
+        let room = len == self.segment_bytes && self.spares() < spares_max;
         if room {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
             disk.rename(&id.segment_name(), &spare_name(number))?;
@@ -163,6 +188,21 @@ impl Supply {
         self.bell.notify_all();
         match disk.remove(&id.index_name()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a new file where it would take what is kept free.
+    fn look_for_room(&self, disk: &dyn Disk, len: u64) -> io::Result<()> {
+        let kept = self.kept_free.load(Ordering::Relaxed);
+        match disk.free_bytes() {
+            Ok(free) if free < len.saturating_add(kept) => Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!(
+                    "too little is left beside the reserve for sessions free_bytes={free} needed={}",
+                    len + kept
+                ),
+            )),
             _ => Ok(()),
         }
     }
@@ -180,7 +220,9 @@ impl Supply {
                 disk.rename(&spare_name(number), &name)?;
                 disk.open(&name)
             }
-            None => disk.create(&name, len),
+            None => self
+                .look_for_room(disk, len)
+                .and_then(|()| disk.create(&name, len)),
         };
         let begun = file.and_then(|file| {
             file.write_at(0, &[IoSlice::new(&header.encode())])?;

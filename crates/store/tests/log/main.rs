@@ -6,6 +6,7 @@
 
 mod damage;
 mod failures;
+mod full;
 mod inspection;
 mod on_disk;
 mod space;

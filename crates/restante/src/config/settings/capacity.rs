@@ -100,7 +100,7 @@ pub(super) const LOG_STORE: &[Setting] = &[
         span(Unit::Bytes, 0, BYTES_MAX),
         |draft| draft.log_store.free_bytes_min,
         |draft, number| draft.log_store.free_bytes_min = number,
-        "With less than this free on the disk, messages that must be kept are refused until there is more again.",
+        "With less than this free on the disk, messages that must be kept, new sessions and new subscriptions are refused until there is more again. Whatever is set, four segments and what a checkpoint takes are kept free.",
     ),
     number(
         "log_store",
