@@ -40,7 +40,7 @@ fn metric(serving: &mut Serving, name: &str) -> u64 {
 
 #[test]
 fn other_protocols_on_the_mqtt_port_are_told_and_counted() {
-    let (_folder, mut command) = in_folder(&format!("{MEMORY}[limits]\nconnect_timeout = 1\n"));
+    let (_folder, mut command) = in_folder(&format!("{MEMORY}[limits]\nconnect_timeout = \"1h\"\n"));
     let mut serving = Serving::start(&mut command);
     let hello = [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], &[7; 507]].concat();
     for (bytes, looks_like) in [
@@ -70,10 +70,17 @@ fn other_protocols_on_the_mqtt_port_are_told_and_counted() {
     );
     assert_eq!(metric(&mut serving, "restante_protocol_errors_total"), 4);
     assert_eq!(metric(&mut serving, "restante_connections_refused_total"), 5);
+}
+
+#[test]
+fn who_never_finishes_a_connect_is_told_and_broke_nothing() {
+    let (_folder, mut command) = in_folder(&format!("{MEMORY}[limits]\nconnect_timeout = 1\n"));
+    let mut serving = Serving::start(&mut command);
     let address = thrown_out(&mut serving, b"\x10\x0d\0\x04MQ");
     let line = serving.line(address.trim_end());
     assert!(line.contains("code=connect-timeout"), "{line}");
-    assert_eq!(metric(&mut serving, "restante_protocol_errors_total"), 4);
+    assert_eq!(metric(&mut serving, "restante_connections_refused_total"), 1);
+    assert_eq!(metric(&mut serving, "restante_protocol_errors_total"), 0);
 }
 
 #[test]
