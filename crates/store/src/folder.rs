@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, IoSlice, Write},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,7 +27,7 @@ const SLICES_MAX: usize = 1024;
 pub struct FolderDisk {
     path: PathBuf,
     folder: File,
-    _lock: File,
+    lock: File,
 }
 
 impl FolderDisk {
@@ -71,7 +71,7 @@ impl FolderDisk {
         Ok(FolderDisk {
             path: path.into(),
             folder,
-            _lock: lock,
+            lock,
         })
     }
 }
@@ -154,6 +154,16 @@ impl Disk for FolderDisk {
         let figures = rustix::fs::fstatvfs(&self.folder)?;
         Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
     }
+
+    fn is_gone(&self) -> bool {
+        let named = match std::fs::metadata(self.path.join(LOCK)) {
+            Ok(named) => named,
+            // Any other trouble proves nothing.
+            Err(error) => return error.kind() == io::ErrorKind::NotFound,
+        };
+        let held = self.lock.metadata();
+        held.is_ok_and(|held| (held.dev(), held.ino()) != (named.dev(), named.ino()))
+    }
 }
 
 struct FolderFile(File);
@@ -219,6 +229,22 @@ mod tests {
         ));
         drop(first);
         assert!(FolderDisk::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_or_replaced_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let disk = FolderDisk::open(&path).unwrap();
+        assert!(!disk.is_gone());
+        std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+        assert!(disk.is_gone());
+        let second = FolderDisk::open(&path).unwrap();
+        assert!(disk.is_gone() && !second.is_gone());
+        std::fs::remove_file(path.join(LOCK)).unwrap();
+        assert!(second.is_gone());
+        std::fs::write(path.join(LOCK), "").unwrap();
+        assert!(second.is_gone());
     }
 
     #[test]

@@ -82,6 +82,17 @@ impl Housekeeper {
                     false => self.leave(unwritten),
                 };
             }
+            if ticked.is_some() && shared.disk.is_gone() {
+                shared.fail(
+                    "the data folder or its lock was removed or replaced while the store was open; nothing more is \
+                     acknowledged: put the folder back, then restart"
+                        .into(),
+                );
+            }
+            if shared.failed().is_some() {
+                // Nobody knows what the disk holds, and perhaps it is another one's by now.
+                continue;
+            }
             self.prepare();
             self.write_indexes(&mut unwritten);
             self.checkpoint_if_due();
