@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, IoSlice, Write},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,7 +27,7 @@ const SLICES_MAX: usize = 1024;
 pub struct FolderDisk {
     path: PathBuf,
     folder: File,
-    _lock: File,
+    lock: File,
 }
 
 impl FolderDisk {
@@ -85,7 +85,7 @@ impl FolderDisk {
         Ok(FolderDisk {
             path: path.into(),
             folder,
-            _lock: lock,
+            lock,
         })
     }
 }
@@ -167,6 +167,16 @@ impl Disk for FolderDisk {
     fn free_bytes(&self) -> io::Result<u64> {
         let figures = rustix::fs::fstatvfs(&self.folder)?;
         Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+    }
+
+    fn is_gone(&self) -> bool {
+        let named = match std::fs::metadata(self.path.join(LOCK)) {
+            Ok(named) => named,
+            // Any other trouble proves nothing.
+            Err(error) => return error.kind() == io::ErrorKind::NotFound,
+        };
+        let held = self.lock.metadata();
+        held.is_ok_and(|held| (held.dev(), held.ino()) != (named.dev(), named.ino()))
     }
 }
 
@@ -251,6 +261,22 @@ mod tests {
         ));
         drop(disk);
         assert!(FolderDisk::open_existing(&folder.path().join("missing")).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_or_replaced_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let disk = FolderDisk::open(&path).unwrap();
+        assert!(!disk.is_gone());
+        std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+        assert!(disk.is_gone());
+        let second = FolderDisk::open(&path).unwrap();
+        assert!(disk.is_gone() && !second.is_gone());
+        std::fs::remove_file(path.join(LOCK)).unwrap();
+        assert!(second.is_gone());
+        std::fs::write(path.join(LOCK), "").unwrap();
+        assert!(second.is_gone());
     }
 
     #[test]

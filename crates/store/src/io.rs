@@ -23,6 +23,11 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_folder(&self) -> io::Result<()>;
     /// Free bytes on the file system.
     fn free_bytes(&self) -> io::Result<u64>;
+    /// Whether the folder that was opened has been removed or replaced since, or its lock has: then what is written is
+    /// lost, and another process may be at work in its place.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 /// One open file.

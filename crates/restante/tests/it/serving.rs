@@ -157,6 +157,25 @@ fn k09_a_full_disk_is_told_and_begins_nothing_new() {
 }
 
 #[test]
+fn a_data_folder_that_is_replaced_is_a_failed_store() {
+    let (folder, mut command) = in_folder(&FULL.replace("1024TiB", "1MiB"));
+    let mut serving = Serving::start(&mut command);
+    serving.line("code=started");
+    assert!(get(&mut serving, "/livez").starts_with("HTTP/1.1 200 "));
+    // Its lock alone would let a second broker in.
+    fs::remove_file(folder.path().join("data/lock")).unwrap();
+    let line = serving.line("code=store-failed");
+    assert!(
+        line.contains(" ERROR ") && line.contains("was removed or replaced"),
+        "{line}"
+    );
+    assert!(get(&mut serving, "/livez").starts_with("HTTP/1.1 503 "));
+    serving.signal("TERM");
+    let (status, lines) = serving.end();
+    assert_eq!(status.code(), Some(1), "{lines:#?}");
+}
+
+#[test]
 fn json_lines_are_all_there_is() {
     let (_folder, mut command) = in_folder(&format!("{MEMORY}[log]\nformat = \"json\"\n"));
     let mut serving = Serving::start(&mut command);

@@ -43,6 +43,10 @@ pub(crate) struct FileHeader {
     pub(crate) node: u64,
     /// The segments this one replaces; empty when it was written by commits.
     pub(crate) sources: Vec<FileId>,
+    /// Bytes of the file when it was begun; 0 where that is not said: in a file that grows, or of an older program.
+    pub(crate) len: u64,
+    /// A checkpoint up to here was durable when the file was begun, or a later one.
+    pub(crate) marked: Seq,
 }
 
 /// Why bytes are no file header.
@@ -62,6 +66,8 @@ impl FileHeader {
         bytes[16..24].copy_from_slice(&self.id.0.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.salt.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.node.to_le_bytes());
+        bytes[44..52].copy_from_slice(&self.len.to_le_bytes());
+        bytes[52..60].copy_from_slice(&self.marked.0.to_le_bytes());
         let sources = &self.sources[..self.sources.len().min(SOURCES_MAX)];
         bytes[40..44].copy_from_slice(&(sources.len() as u32).to_le_bytes());
         for (place, source) in bytes[64..].chunks_exact_mut(8).zip(sources) {
@@ -89,6 +95,8 @@ impl FileHeader {
                 salt: u64_at(bytes, 24)?,
                 node: u64_at(bytes, 32)?,
                 sources: sources.collect::<Option<_>>()?,
+                len: u64_at(bytes, 44)?,
+                marked: Seq(u64_at(bytes, 52)?),
             })
         };
         fields().ok_or(NoHeader::Other)
@@ -217,6 +225,8 @@ mod tests {
             salt: 99,
             node: 5,
             sources: vec![FileId::new(1, 1), FileId::new(1, 2)],
+            len: 1 << 20,
+            marked: Seq(77),
         };
         let mut bytes = header.encode();
         assert_eq!(FileHeader::decode(FileKind::State, &bytes), Ok(header));

@@ -92,6 +92,7 @@ impl Checkpoints {
         };
         let file = written?;
         shared.counters.checkpoint(file.at, self.bytes_then);
+        shared.supply.set_marked(self.mark.replay_from);
         self.current = Some(file);
         for id in std::mem::take(&mut self.obsolete) {
             match shared.disk.remove(&id.state_name()) {

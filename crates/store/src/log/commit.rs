@@ -169,6 +169,10 @@ impl Committer {
 
     /// Writes, and syncs as the settings say. Answers how many records and bytes.
     fn make_durable(&mut self, batches: &[Submitted]) -> Result<(u64, u64), Stop> {
+        // Somebody else has found out that nothing should be called durable any more.
+        if let Some(why) = self.shared.failed() {
+            return Err(why.to_string());
+        }
         let done = self.write(batches)?;
         if self.shared.settings.sync == Sync::Always || self.sync_due() == Some(Duration::ZERO) {
             self.sync()?;

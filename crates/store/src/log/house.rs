@@ -82,6 +82,17 @@ impl Housekeeper {
                     false => self.leave(unwritten),
                 };
             }
+            if ticked.is_some() && shared.disk.is_gone() {
+                shared.fail(
+                    "the data folder or its lock was removed or replaced while the store was open; nothing more is \
+                     acknowledged: put the folder back, then restart"
+                        .into(),
+                );
+            }
+            if shared.failed().is_some() {
+                // Nobody knows what the disk holds, and perhaps it is another one's by now.
+                continue;
+            }
             self.prepare();
             self.write_indexes(&mut unwritten);
             self.checkpoint_if_due();
@@ -105,8 +116,15 @@ impl Housekeeper {
 
     fn write_indexes(&self, unwritten: &mut Vec<Arc<Sealed>>) {
         let shared = &self.shared;
-        // What fails stays in memory and is tried again when the house is rung the next time.
-        unwritten.retain(|sealed| write_index(shared, sealed).is_err());
+        // What fails stays in memory and is tried again when the house is rung the next time. A checkpoint has the first
+        // claim to the last space there is.
+        unwritten.retain(|sealed| {
+            let bytes = sealed
+                .index()
+                .bytes_in_memory()
+                .map_or(0, |bytes| bytes.len() as u64);
+            !space::has_room_beside_checkpoint(shared, bytes) || write_index(shared, sealed).is_err()
+        });
     }
 
     fn checkpoint_if_due(&mut self) {
@@ -218,28 +236,28 @@ impl Housekeeper {
                 self.retired.extend(tables.segments.remove(key));
             }
         }
-        for file in self.unused.drain(..) {
-            let _ = shared
-                .supply
-                .give_back(&*shared.disk, file.id, file.len, space::spares_max(shared));
-        }
+        let unused: Vec<_> = self.unused.drain(..).map(|file| (file.id, file.len)).collect();
+        self.give_back(&unused);
         if self.retired.is_empty() || self.make_reasons_durable().is_err() {
             return;
         }
-        self.retired.retain(|sealed| {
-            // Only this list knows it: no reader, no index to be written.
-            if Arc::strong_count(sealed) > 1 || Arc::strong_count(&sealed.file) > 1 {
-                return true;
-            }
-            // What cannot be renamed or removed now is found at the next start.
-            let _ = shared.supply.give_back(
-                &*shared.disk,
-                sealed.file.id,
-                sealed.file.len,
-                space::spares_max(shared),
-            );
-            false
-        });
+        // Only this list knows it: no reader, no index to be written.
+        let is_free =
+            |sealed: &mut Arc<Sealed>| Arc::strong_count(sealed) == 1 && Arc::strong_count(&sealed.file) == 1;
+        let gone = self.retired.extract_if(.., is_free);
+        let gone: Vec<_> = gone.map(|sealed| (sealed.file.id, sealed.file.len)).collect();
+        self.give_back(&gone);
+    }
+
+    fn give_back(&self, files: &[(FileId, u64)]) {
+        if files.is_empty() {
+            return;
+        }
+        let shared = &self.shared;
+        // What cannot be renamed or removed now is found at the next start.
+        let _ = shared
+            .supply
+            .give_back(&*shared.disk, files, space::spares_max(shared));
     }
 
     /// What made a segment unnecessary (an acknowledgement, the end of a session) is in the log, but with other settings

@@ -139,6 +139,7 @@ fn look(disk: &Arc<dyn Disk>) -> Result<(Tables, Inspection), StoreError> {
         segment_bytes: 0,
         findings: Vec::new(),
         damaged: 0,
+        marked: Seq::ZERO,
         read_only: true,
     };
     let mut files = recovery.files()?;

@@ -24,6 +24,7 @@ use super::{
     index::{BlockEntry, IndexBuilder, IndexEntry, Summary},
     segment::{Sealed, SegmentFile},
     shared::Shared,
+    supply::discard,
     tables::{Tables, queue::Run, segments::Held},
 };
 
@@ -159,8 +160,13 @@ pub(crate) fn merge(shared: &Shared, sources: &[Arc<Sealed>]) -> io::Result<Vec<
         len: writer.at + BLOCK_HEADER as u64,
     });
     let sealed = Arc::new(writer.seal(merged, sources, &plan, shared.counters.clone()));
-    if let Err(error) = write_index(shared, &sealed) {
-        let _ = shared.disk.remove(&name);
+    // The index says that the segment must be there, so the segment's name is durable before.
+    let indexed = shared
+        .disk
+        .sync_folder()
+        .and_then(|()| write_index(shared, &sealed));
+    if let Err(error) = indexed {
+        let _ = discard(&*shared.disk, sealed.file.id);
         return Err(error);
     }
     Ok(swap(&mut shared.tables.write(), sources, &sealed, &plan))

@@ -5,6 +5,7 @@ mod block;
 mod checkpoint;
 mod commit;
 mod counters;
+mod evidence;
 mod fetch;
 mod full;
 mod house;

@@ -2,11 +2,16 @@
 
 use std::fmt;
 
+use restante_model::Seq;
+
 /// Name of the manifest.
 pub(crate) const MANIFEST: &str = "manifest";
 
 /// What half-made files end with.
 pub(crate) const HALF_MADE: &str = ".new";
+
+/// Boot epochs are below this: they are the high bits of sequences. Names that say otherwise are not ours.
+pub(crate) const BOOTS_MAX: u32 = 1 << (u64::BITS - Seq::COUNTER_BITS);
 
 /// Identity of a segment or state file: boot epoch and number. Never given twice, because boot epochs are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +89,8 @@ fn parse(name: &str) -> Option<Named> {
 
 fn id(text: &str) -> Option<FileId> {
     let (boot, number) = text.split_once('-')?;
-    Some(FileId::new(boot.parse().ok()?, number.parse().ok()?))
+    let boot = boot.parse().ok().filter(|&boot: &u32| boot < BOOTS_MAX)?;
+    Some(FileId::new(boot, number.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -109,6 +115,8 @@ mod tests {
             "notes.txt",
             "spare-.seg",
             "log-1-1.txt",
+            "log-9999999-99999999.seg",
+            "state-1048576-00000001.st",
         ] {
             assert_eq!(read(foreign), Named::Foreign, "{foreign}");
         }

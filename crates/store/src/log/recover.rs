@@ -23,7 +23,7 @@ use super::{
     settings::LogSettings,
     shared::Shared,
     space::is_for_space,
-    supply::Supply,
+    supply::{Supply, forget},
     tables::Tables,
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) segment_bytes: u64,
     pub(crate) findings: Vec<String>,
     pub(crate) damaged: u64,
+    /// Up to where a checkpoint had been durable, as segments say.
+    pub(crate) marked: Seq,
     /// Reading only: nothing is cut, renamed or removed.
     pub(crate) read_only: bool,
 }
@@ -81,6 +83,7 @@ pub(crate) fn open(
         segment_bytes: settings.segment_bytes,
         findings: Vec::new(),
         damaged: 0,
+        marked: Seq::ZERO,
         read_only: false,
     };
     let mut files = recovery.files()?;
@@ -102,11 +105,19 @@ pub(crate) fn open(
         log.spares,
         log.next_key,
     );
-    let segment = supply.take(&*disk, 0).map_err(|source| StoreError::Io {
-        action: "begin a segment in the data folder",
-        path: "log".into(),
-        source,
-    })?;
+    supply.set_marked(state.mark.replay_from);
+    let checkpoint = state.file.as_ref().map_or(0, |file| file.at);
+    let segment = supply
+        .take_first(&*disk, checkpoint)
+        .map_err(|source| StoreError::Io {
+            action: "begin a segment in the data folder",
+            path: "log".into(),
+            source,
+        })?;
+    if !log.lost.is_empty() {
+        forget(&*disk, log.lost.iter().copied())
+            .map_err(|source| io_error("remove an index that is not needed", ".", source))?;
+    }
     tables.open_segment(segment.clone());
     let last_time = tables.last_time;
     let highest = (SessionId(tables.highest_session), QueueId(tables.highest_queue));
@@ -190,7 +201,7 @@ impl Recovery<'_> {
             boot: before.boot + 1,
             ..before
         };
-        if manifest.boot >= 1 << (u64::BITS - Seq::COUNTER_BITS) {
+        if manifest.boot >= names::BOOTS_MAX {
             return Err(StoreError::Damaged {
                 what: "it has been started so often that boot epochs are used up: export it into a new one"
                     .into(),
@@ -260,6 +271,24 @@ pub(crate) fn io_error(action: &'static str, path: &str, source: io::Error) -> S
 /// Reading proves nothing: after a failed sync the system goes on to show what it could not write, and believes it
 /// written, so that syncing again would do nothing. It must be written again.
 pub(crate) fn make_durable(file: &dyn DiskFile, synced: u64, end: u64) -> io::Result<()> {
+    write_again(file, synced, end)?;
+    if file.len()? > end {
+        file.set_len(end)?;
+    }
+    file.sync()
+}
+
+/// Cuts a file off where it ends, durably.
+pub(crate) fn cut(file: &dyn DiskFile, end: u64) -> io::Result<()> {
+    if file.len()? > end {
+        file.set_len(end)?;
+        file.sync()?;
+    }
+    Ok(())
+}
+
+/// See [`make_durable`]; the sync is left to the caller.
+pub(crate) fn write_again(file: &dyn DiskFile, synced: u64, end: u64) -> io::Result<()> {
     const PIECE: u64 = 1 << 20;
     let mut at = synced;
     let mut bytes = Vec::new();
@@ -271,14 +300,13 @@ pub(crate) fn make_durable(file: &dyn DiskFile, synced: u64, end: u64) -> io::Re
         }
         at += bytes.len() as u64;
     }
-    if file.len()? > end {
-        file.set_len(end)?;
-    }
-    file.sync()
+    Ok(())
 }
 
 /// What the log was found to hold.
 pub(crate) struct FoundLog {
+    /// Segments that are not there: what says that they must be goes when the store is open and this is told.
+    pub(crate) lost: Vec<FileId>,
     pub(crate) spares: Vec<u32>,
     /// The first key that no segment has.
     pub(crate) next_key: u32,

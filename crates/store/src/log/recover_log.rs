@@ -8,18 +8,20 @@ use crate::{contract::StoreError, io::DiskFile, record::Body};
 
 use super::{
     block::{BLOCK_HEADER, BlockHeader, FILE_HEADER, FileHeader, FileKind, NoHeader},
+    evidence,
     index::{BlockEntry, Index, IndexRun, Summary},
     keep::{apply_record, begin_block},
     names::{FileId, spare_name},
-    recover::{Files, FoundLog, Recovery, io_error, make_durable},
+    recover::{Files, FoundLog, Recovery, cut, io_error, write_again},
     recover_state::FoundState,
     scan::{Scan, Step, Trust, records},
     segment::{Sealed, SegmentFile},
+    supply::forget,
     tables::{Tables, queue::Run},
 };
 
-/// What quarantined files end with.
-const QUARANTINED: &str = ".damaged";
+/// An index that can be read.
+pub(crate) type FoundIndex = (Summary, Vec<IndexRun>, Index);
 
 /// A segment file that was begun.
 struct Candidate {
@@ -27,7 +29,7 @@ struct Candidate {
     file: Arc<dyn DiskFile>,
     len: u64,
     header: FileHeader,
-    index: Option<(Summary, Vec<IndexRun>, Index)>,
+    index: Option<FoundIndex>,
     first: Seq,
 }
 
@@ -40,19 +42,32 @@ pub(crate) fn recover(
 ) -> Result<FoundLog, StoreError> {
     let mut candidates = Vec::new();
     let mut unused = Vec::new();
-    let mut known: HashSet<FileId> = HashSet::new();
+    let mut lost = Vec::new();
     for &id in &files.segments {
-        match examine(recovery, id, files.indexes.contains(&id))? {
+        match examine(recovery, files, id)? {
             Examined::Segment(candidate) => candidates.push(*candidate),
             Examined::Unused(len) => unused.push((id, len)),
-            Examined::Quarantined => {}
+            Examined::SetAside => lost.push(id),
         }
     }
-    drop_merged(recovery, &mut candidates)?;
+    for &id in files.indexes.iter().filter(|id| !files.segments.contains(id)) {
+        let index = open_index(recovery, id);
+        evidence::lost(recovery, id, &index, "is missing");
+        lost.push(id);
+    }
+    evidence::compare_marks(recovery, state);
+    let replaced = drop_merged(&mut candidates);
     candidates.sort_by_key(|candidate| candidate.first);
-    known.extend(candidates.iter().map(|candidate| candidate.id));
-    for &id in files.indexes.iter().filter(|id| !known.contains(id)) {
-        recovery.remove(&id.index_name())?;
+    if !recovery.read_only {
+        // First what says that a segment must be there, for good, then the segments.
+        let known: HashSet<FileId> = candidates.iter().map(|candidate| candidate.id).collect();
+        let is_unneeded = |id: &&FileId| !known.contains(id) && !lost.contains(id);
+        let unneeded = files.indexes.iter().filter(is_unneeded);
+        forget(&**recovery.disk, unneeded.copied())
+            .map_err(|source| io_error("remove an index that is not needed", ".", source))?;
+    }
+    for id in replaced {
+        recovery.remove(&id.segment_name())?;
     }
     let mut unwritten = Vec::new();
     let count = candidates.len();
@@ -81,6 +96,7 @@ pub(crate) fn recover(
             .map_err(|source| io_error("sync the data folder", ".", source))?;
     }
     Ok(FoundLog {
+        lost,
         spares,
         next_key: count as u32,
         unwritten,
@@ -91,31 +107,60 @@ enum Examined {
     Segment(Box<Candidate>),
     /// Never used under this name; with its length.
     Unused(u64),
-    Quarantined,
+    SetAside,
 }
 
-fn examine(recovery: &mut Recovery<'_>, id: FileId, has_index: bool) -> Result<Examined, StoreError> {
+fn examine(recovery: &mut Recovery<'_>, files: &Files, id: FileId) -> Result<Examined, StoreError> {
     let name = id.segment_name();
     let failed = |source| io_error("read a segment", &name, source);
     let file = recovery.disk.open(&name).map_err(failed)?;
     let len = file.len().map_err(failed)?;
-    if len < FILE_HEADER as u64 {
-        return Ok(Examined::Unused(len));
-    }
-    let index = match has_index {
+    // While there is an index, be it an empty one, the segment is in use, and its header was durable before.
+    let in_use = files.indexes.contains(&id);
+    let index = match in_use {
         true => open_index(recovery, id),
         false => None,
     };
+    let set_aside = |recovery: &mut Recovery<'_>, what: &str| {
+        evidence::lost(recovery, id, &index, what);
+        evidence::set_aside(recovery, id).map(|()| Examined::SetAside)
+    };
+    if len < FILE_HEADER as u64 {
+        return match in_use {
+            true => set_aside(recovery, "was cut off at its beginning"),
+            false => Ok(Examined::Unused(len)),
+        };
+    }
     let mut bytes = [0; FILE_HEADER];
     file.read_at(0, &mut bytes).map_err(failed)?;
     let header = match FileHeader::decode(FileKind::Segment, &bytes) {
-        Ok(header) if header.id == id => header,
+        Ok(header) if header.id == id => {
+            recovery.marked = recovery.marked.max(header.marked);
+            header
+        }
         Err(NoHeader::Newer(found)) => return Err(recovery.newer(found, name)),
+        Ok(other) if in_use || files.indexes.contains(&other.id) => {
+            let what = format!("has another one's content, that of {}", other.id.segment_name());
+            return set_aside(recovery, &what);
+        }
         // Renamed, and not begun.
         Ok(_) => return Ok(Examined::Unused(len)),
-        Err(NoHeader::Other) if bytes == [0; FILE_HEADER] => return Ok(Examined::Unused(len)),
-        Err(NoHeader::Other) => return quarantine(recovery, id, len, &*file, index),
+        // Without its header its blocks cannot be told from old ones.
+        Err(NoHeader::Other) if in_use || (bytes != [0; FILE_HEADER] && begins_with_block(&*file, len)) => {
+            return set_aside(recovery, "has a damaged header");
+        }
+        // It was being written when the machine stopped.
+        Err(NoHeader::Other) => return Ok(Examined::Unused(len)),
     };
+    if let Some((summary, ..)) = &index
+        && len < summary.end
+    {
+        recovery.damaged += 1;
+        recovery.findings.push(format!(
+            "a segment was cut off: what stood behind is lost file={name} bytes={len} instead_of={}",
+            summary.end
+        ));
+    }
     let first = match &index {
         Some((summary, ..)) => summary.first,
         None => match first_sequence(&*file, header.seed()).map_err(failed)? {
@@ -134,14 +179,14 @@ fn examine(recovery: &mut Recovery<'_>, id: FileId, has_index: bool) -> Result<E
 }
 
 /// An index that is whole and belongs to the segment; any other is made again.
-fn open_index(recovery: &mut Recovery<'_>, id: FileId) -> Option<(Summary, Vec<IndexRun>, Index)> {
+fn open_index(recovery: &mut Recovery<'_>, id: FileId) -> Option<FoundIndex> {
     let name = id.index_name();
-    let opened = recovery
-        .disk
-        .open(&name)
-        .ok()
-        .and_then(|file| Index::open(file).ok());
-    let index = opened.filter(|(summary, ..)| summary.id == id);
+    let file = recovery.disk.open(&name).ok()?;
+    if file.len().is_ok_and(|len| len == 0) {
+        // The segment was in use, and not sealed yet.
+        return None;
+    }
+    let index = Index::open(file).ok().filter(|(summary, ..)| summary.id == id);
     if index.is_none() {
         recovery.findings.push(format!(
             "an index was damaged and is made again from its segment file={name}"
@@ -150,38 +195,12 @@ fn open_index(recovery: &mut Recovery<'_>, id: FileId) -> Option<(Summary, Vec<I
     index
 }
 
-/// A segment whose header is damaged: without it its blocks cannot be told from old ones. With a good index its
-/// messages are still read one by one; without, the file is set aside for whoever wants to look into it.
-fn quarantine(
-    recovery: &mut Recovery<'_>,
-    id: FileId,
-    len: u64,
-    file: &dyn DiskFile,
-    index: Option<(Summary, Vec<IndexRun>, Index)>,
-) -> Result<Examined, StoreError> {
-    let name = id.segment_name();
+/// Whether blocks stand where they do in a segment. (Of an old life, perhaps; or the header was overwritten.)
+fn begins_with_block(file: &dyn DiskFile, len: u64) -> bool {
     let mut first_bytes = [0; 4];
-    let begun = len >= (FILE_HEADER + BLOCK_HEADER) as u64
+    len >= (FILE_HEADER + BLOCK_HEADER) as u64
         && file.read_at(FILE_HEADER as u64, &mut first_bytes).is_ok()
-        && first_bytes == super::block::BLOCK_MAGIC;
-    if !begun && index.is_none() {
-        // The header was being written when the machine stopped.
-        return Ok(Examined::Unused(len));
-    }
-    let aside = format!("{name}{QUARANTINED}");
-    recovery.damaged += index
-        .as_ref()
-        .map_or(1, |(_, _, index)| u64::from(index.entries_len()).max(1));
-    recovery.findings.push(format!(
-        "the header of a segment is damaged: its messages are lost, the file is set aside file={name} as={aside}"
-    ));
-    if !recovery.read_only {
-        recovery
-            .disk
-            .rename(&name, &aside)
-            .map_err(|source| io_error("set a damaged segment aside", &name, source))?;
-    }
-    Ok(Examined::Quarantined)
+        && first_bytes == super::block::BLOCK_MAGIC
 }
 
 fn first_sequence(file: &dyn DiskFile, seed: u32) -> std::io::Result<Option<Seq>> {
@@ -202,7 +221,9 @@ fn first_sequence(file: &dyn DiskFile, seed: u32) -> std::io::Result<Option<Seq>
 ///
 /// So does what lies between the sources: it was not needed any more when they became neighbours, and is only here
 /// because its removal was not durable. Its entries would stand behind those of the merged segment, out of order.
-fn drop_merged(recovery: &Recovery<'_>, candidates: &mut Vec<Candidate>) -> Result<(), StoreError> {
+///
+/// Answers those that go.
+fn drop_merged(candidates: &mut Vec<Candidate>) -> HashSet<FileId> {
     let there: HashSet<FileId> = candidates.iter().map(|candidate| candidate.id).collect();
     let mut gone: HashSet<FileId> = HashSet::new();
     // Newest first: a merged segment that was merged again is among the sources of a newer one.
@@ -231,11 +252,7 @@ fn drop_merged(recovery: &Recovery<'_>, candidates: &mut Vec<Candidate>) -> Resu
         gone.extend(candidates.iter().filter(between).map(|other| other.id));
     }
     candidates.retain(|candidate| !gone.contains(&candidate.id));
-    for id in gone {
-        recovery.remove(&id.segment_name())?;
-        recovery.remove(&id.index_name())?;
-    }
-    Ok(())
+    gone
 }
 
 /// Adds a segment to the tables. Answers it if its index must be written.
@@ -278,18 +295,37 @@ fn add(
         false => Trust::Durable,
     };
     let found = scan(recovery, tables, &file, replay_from, trust)?;
+    if trust == Trust::Tail && !found.marked {
+        evidence::tell_tail(recovery, &file, candidate.header.len, &found);
+    }
     if trust == Trust::Tail && !recovery.read_only {
         end_file(&file, &found, tables.last_time)?;
+        let SegmentFile { seed, node, .. } = *file;
+        let (id, handle) = (file.id, file.file.clone());
+        let len = handle.len()?;
+        // It is shorter now, and so no spare file when it is not needed any more.
+        if let Some(open) = &mut tables.segments.open {
+            open.file = Arc::new(SegmentFile {
+                key,
+                id,
+                seed,
+                node,
+                file: handle,
+                len,
+            });
+        }
     }
     Ok(tables.seal())
 }
 
 /// How a segment ends.
-struct End {
+pub(crate) struct End {
+    /// Whether a block was begun there and not finished.
+    pub(crate) torn: bool,
     /// Up to where it had been synced for sure.
     vouched: u64,
     /// Where its data ends.
-    at: u64,
+    pub(crate) at: u64,
     /// Whether that is marked.
     marked: bool,
     /// The sequence behind its last.
@@ -299,11 +335,14 @@ struct End {
 /// Makes what was found in the last segment durable, and its end final: what is behind it never comes back.
 fn end_file(file: &SegmentFile, found: &End, time: UnixMicros) -> std::io::Result<()> {
     if !found.marked {
-        make_durable(&*file.file, found.vouched, found.at)?;
+        write_again(&*file.file, found.vouched, found.at)?;
+        file.file.sync()?;
     }
     let mark = BlockHeader::end_of_file(found.next, time, found.at).encode(file.seed);
     file.file.write_at(found.at, &[IoSlice::new(&mark)])?;
-    file.file.sync()
+    file.file.sync()?;
+    // Not before the end is marked: a file that is shorter than it was, and has no mark, was cut by somebody else.
+    cut(&*file.file, found.at + BLOCK_HEADER as u64)
 }
 
 /// Applies a segment block by block.
@@ -345,14 +384,8 @@ fn scan(
             }
         }
     }
-    if scan.torn() && trust == Trust::Tail {
-        recovery.findings.push(format!(
-            "the last commit before the stop was not finished, and nobody was told that it was: it is cut off \
-             file={name} at={}",
-            scan.end()
-        ));
-    }
     Ok(End {
+        torn: scan.torn(),
         vouched: scan.vouched(),
         at: scan.end(),
         marked: scan.ended(),

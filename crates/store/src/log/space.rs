@@ -43,6 +43,12 @@ pub(crate) fn keep_for_checkpoint(shared: &Shared) {
     shared.supply.keep_free(kept);
 }
 
+/// Whether so many bytes can be written and a checkpoint of everything after them.
+pub(crate) fn has_room_beside_checkpoint(shared: &Shared, bytes: u64) -> bool {
+    let needed = bytes + shared.counters.state_bytes() + shared.counters.bytes_beyond_state();
+    shared.disk.free_bytes().map_or(true, |free| free >= needed)
+}
+
 /// How many files may be kept for reuse now.
 pub(crate) fn spares_max(shared: &Shared) -> usize {
     match shared.admission() {

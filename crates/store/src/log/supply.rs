@@ -12,6 +12,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
+use restante_model::Seq;
 
 use crate::io::{Disk, DiskFile};
 
@@ -19,7 +20,11 @@ use super::{
     block::{BLOCK_HEADER, FILE_HEADER, FileHeader, FileKind},
     names::{FileId, spare_name},
     segment::SegmentFile,
+    space::is_for_space,
 };
+
+/// Bytes of the shortest segment to begin with.
+const SHORTEST: u64 = 16 << 10;
 
 /// Where segments come from and go to.
 pub(crate) struct Supply {
@@ -30,6 +35,8 @@ pub(crate) struct Supply {
     keys: AtomicU32,
     /// Bytes of the disk that no new file may take: see [`Supply::keep_free`].
     kept_free: AtomicU64,
+    /// Up to where a checkpoint is durable.
+    marked: AtomicU64,
     state: Mutex<Stock>,
     /// Rung when there is a next segment, or space.
     bell: Condvar,
@@ -61,6 +68,7 @@ impl Supply {
             numbers: AtomicU32::new(number),
             keys: AtomicU32::new(key),
             kept_free: AtomicU64::new(0),
+            marked: AtomicU64::new(0),
             state: Mutex::new(Stock { next: None, spares }),
             bell: Condvar::new(),
         }
@@ -71,6 +79,11 @@ impl Supply {
         FileId::new(self.boot, self.numbers.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// A checkpoint is durable up to here.
+    pub(crate) fn set_marked(&self, seq: Seq) {
+        self.marked.store(seq.0, Ordering::Relaxed);
+    }
+
     /// A new file header.
     pub(crate) fn header(&self, kind: FileKind, sources: Vec<FileId>) -> FileHeader {
         FileHeader {
@@ -79,6 +92,8 @@ impl Supply {
             salt: RandomState::new().hash_one(0),
             node: self.node,
             sources,
+            len: 0,
+            marked: Seq(self.marked.load(Ordering::Relaxed)),
         }
     }
 
@@ -153,14 +168,37 @@ impl Supply {
             Some(begun) => begun,
             None => self.begin(disk, needed.max(self.segment_bytes).next_multiple_of(4096))?,
         };
-        Ok(Arc::new(SegmentFile {
+        Ok(self.use_it(begun))
+    }
+
+    /// The first segment: a shorter one where there is no space for more, so that what frees some can begin. It leaves
+    /// free what a checkpoint takes, if it can.
+    pub(crate) fn take_first(&self, disk: &dyn Disk, checkpoint: u64) -> io::Result<Arc<SegmentFile>> {
+        let lens = || {
+            let halves = std::iter::successors(Some(self.segment_bytes), |len| Some((len / 2) & !0xFFF));
+            halves.take_while(|&len| len >= SHORTEST.min(self.segment_bytes))
+        };
+        let mut last = Err(io::ErrorKind::StorageFull.into());
+        let with_room = lens().map(|len| (len, checkpoint + len / 2));
+        for (len, kept) in with_room.chain(lens().map(|len| (len, 0))) {
+            self.keep_free(kept);
+            last = self.begin(disk, len);
+            if !last.as_ref().is_err_and(is_for_space) {
+                break;
+            }
+        }
+        last.map(|begun| self.use_it(begun))
+    }
+
+    fn use_it(&self, begun: Begun) -> Arc<SegmentFile> {
+        Arc::new(SegmentFile {
             key: self.keys.fetch_add(1, Ordering::Relaxed),
             id: begun.header.id,
             seed: begun.header.seed(),
             node: begun.header.node,
             file: begun.file,
             len: begun.len,
-        }))
+        })
     }
 
     /// Waits until something was prepared or given back, or a while.
@@ -169,27 +207,26 @@ impl Supply {
         self.bell.wait_for(&mut state, longest);
     }
 
-    /// Takes a segment file back, as a spare while there are fewer than `spares_max`. Its index file goes too.
+    /// Takes back segments that nobody needs, as spares while there are fewer than `spares_max`. Where this fails on the
+    /// way, the rest is found at the next start.
     pub(crate) fn give_back(
         &self,
         disk: &dyn Disk,
-        id: FileId,
-        len: u64,
+        files: &[(FileId, u64)],
         spares_max: usize,
     ) -> io::Result<()> {
-        let room = len == self.segment_bytes && self.spares() < spares_max;
-        if room {
-            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            disk.rename(&id.segment_name(), &spare_name(number))?;
-            self.state.lock().spares.push(number);
-        } else {
-            disk.remove(&id.segment_name())?;
+        forget(disk, files.iter().map(|&(id, _)| id))?;
+        for &(id, len) in files {
+            if len == self.segment_bytes && self.spares() < spares_max {
+                let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+                disk.rename(&id.segment_name(), &spare_name(number))?;
+                self.state.lock().spares.push(number);
+            } else {
+                disk.remove(&id.segment_name())?;
+            }
         }
         self.bell.notify_all();
-        match disk.remove(&id.index_name()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Refuses a new file where it would take what is kept free.
@@ -198,18 +235,18 @@ impl Supply {
         match disk.free_bytes() {
             Ok(free) if free < len.saturating_add(kept) => Err(io::Error::new(
                 io::ErrorKind::StorageFull,
-                format!(
-                    "too little is left beside the reserve for sessions free_bytes={free} needed={}",
-                    len + kept
-                ),
+                format!("too little space is left free_bytes={free} needed={}", len + kept),
             )),
             _ => Ok(()),
         }
     }
 
-    /// Begins a segment: file, name and header are durable.
+    /// Begins a segment: file, name and header are durable, and then that it is in use.
     fn begin(&self, disk: &dyn Disk, len: u64) -> io::Result<Begun> {
-        let header = self.header(FileKind::Segment, Vec::new());
+        let header = FileHeader {
+            len,
+            ..self.header(FileKind::Segment, Vec::new())
+        };
         let name = header.id.segment_name();
         let spare = match len == self.segment_bytes {
             true => self.state.lock().spares.pop(),
@@ -224,16 +261,37 @@ impl Supply {
                 .look_for_room(disk, len)
                 .and_then(|()| disk.create(&name, len)),
         };
+        let id = header.id;
         let begun = file.and_then(|file| {
             file.write_at(0, &[IoSlice::new(&header.encode())])?;
             file.sync()?;
+            disk.sync_folder()?;
+            // Empty until the segment is sealed. From here on a segment that is not there has been taken away.
+            disk.create(&id.index_name(), 0)?;
             disk.sync_folder()?;
             Ok(Begun { header, file, len })
         });
         if begun.is_err() {
             // What was made of it is of no use; what cannot be removed now is removed at the next start.
-            let _ = disk.remove(&name);
+            let _ = discard(disk, id);
         }
         begun
     }
+}
+
+/// Removes the index files of segments that are not needed any more, for good: while one is there its segment must be.
+pub(crate) fn forget(disk: &dyn Disk, ids: impl Iterator<Item = FileId>) -> io::Result<()> {
+    for id in ids {
+        match disk.remove(&id.index_name()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    disk.sync_folder()
+}
+
+/// Removes a segment that does not count, and its index before it.
+pub(crate) fn discard(disk: &dyn Disk, id: FileId) -> io::Result<()> {
+    forget(disk, std::iter::once(id))?;
+    disk.remove(&id.segment_name())
 }

@@ -88,7 +88,9 @@ fn a_damaged_index_is_made_again() {
     store.subscribe(1);
     store.publish(&[1], 0..400);
     store.close();
-    for (number, name) in files(&disk, "log-", ".idx").iter().enumerate() {
+    let written = |name: &String| !bytes(&disk, name).is_empty();
+    let indexes: Vec<_> = files(&disk, "log-", ".idx").into_iter().filter(written).collect();
+    for (number, name) in indexes.iter().enumerate() {
         // In the header of one, in the directory of the next, in the entries of the others.
         let place = [20, 100, 96 + 40 + 20, 96 + 40 + 200][number.min(3)];
         assert!(disk.flip(name, place, 2), "{name}");

@@ -122,6 +122,37 @@ fn a_second_process_is_refused() {
 }
 
 #[test]
+fn a_folder_that_was_removed_and_made_again_acknowledges_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let first = FolderDisk::open(&path).unwrap();
+    let store = try_open(std::sync::Arc::new(first), settings()).unwrap();
+    store.subscribe(1);
+    store.publish(&[1], 0..20);
+    std::fs::remove_dir_all(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    store.sweep_until("the failure is known", || {
+        matches!(store.store.admission(), Admission::Failed { .. })
+    });
+    let durable = store.store.durable();
+    let there = || std::fs::read_dir(&path).unwrap().count();
+    let before = there();
+    let span = store
+        .driver
+        .submit(|batch| _ = batch.message(&plain(&[QueueId(1)], b"lost")));
+    assert!(span.last > durable);
+    store.driver.tick(crate::on_disk::LATER);
+    let closed = store.store.close().unwrap_err().to_string();
+    assert!(closed.contains("was removed or replaced"), "{closed}");
+    assert_eq!(store.store.durable(), durable);
+    assert_eq!(
+        there(),
+        before,
+        "nothing is written into a folder that is not ours"
+    );
+}
+
+#[test]
 fn without_sync_a_power_cut_leaves_a_prefix_and_a_close_leaves_all() {
     for sync in [Sync::Never, Sync::Interval(50), Sync::Interval(0)] {
         for seed in 0..20 {

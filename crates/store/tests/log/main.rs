@@ -10,3 +10,4 @@ mod full;
 mod inspection;
 mod on_disk;
 mod space;
+mod taken;

@@ -261,7 +261,9 @@ fn a_disk_that_was_full_goes_on_when_there_is_space() {
             })
         })
         .collect();
-    store.driver.until("the disk is full", || disk.refusals() > 3);
+    store
+        .driver
+        .until("the disk is full", || store.store.figures().stalled);
     assert!(matches!(store.store.admission(), Admission::Full { .. }));
     disk.set_capacity(u64::MAX);
     store.driver.until_durable(spans[38].last);
