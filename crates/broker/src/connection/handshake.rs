@@ -27,7 +27,7 @@ use restante_store::{
 use tokio::net::TcpStream;
 
 use super::{
-    Answers, Connection, Feed, State, Subscription, ending, leaving, pump::Resending, telling::Stranger,
+    Answers, Connection, Feed, State, Subscription, ending, leaving, resending::Resending, telling::Stranger,
 };
 use crate::{
     counters::{down, up},

@@ -19,6 +19,8 @@
 //! synchronous step and never across an await.
 
 mod answers;
+mod cursor;
+mod delivery;
 mod ending;
 mod feed;
 mod handshake;
@@ -26,6 +28,7 @@ mod leaving;
 mod packets;
 mod publishing;
 mod pump;
+mod resending;
 mod retained;
 mod subscribing;
 mod task;
@@ -109,7 +112,7 @@ struct State {
     /// Those that were told that there is no room, and wait to be asked when there is.
     groups_declined: Vec<Arc<Group>>,
     /// Messages in flight from before this connection that are being read again.
-    resending: pump::Resending,
+    resending: resending::Resending,
     will: Option<Will>,
     /// Subscription identifiers of the delivery at hand.
     identifiers: Vec<u32>,
@@ -134,7 +137,7 @@ impl Subscription {
 
 /// Whether a message of a persistent session's queues is owed under any of these.
 fn is_owed(subscriptions: &HashMap<Box<str>, Subscription>, seq: Seq, topic: &[u8]) -> bool {
-    let topic = pump::text(topic);
+    let topic = delivery::text(topic);
     let mut reading = subscriptions.values().filter(|one| one.queue.is_some());
     reading.any(|one| {
         let options = one.epochs.covering(seq);

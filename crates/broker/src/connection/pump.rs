@@ -1,87 +1,31 @@
-//! Messages to the client: from the ring, from the store, again after a reconnect, leased from shared groups.
+//! Messages to the client, from wherever there are some: first again what was in flight, then retained ones for new
+//! subscriptions, the backlog, what is live, and what shared groups lease.
 
-use std::{collections::VecDeque, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
-use hashbrown::HashMap;
-use restante_codec::{
-    encode::PublishOut,
-    packet::{AckKind, PacketId},
-};
-use restante_model::{Binding, NotKept, QoS, Seq, SubscriptionOptions};
-use restante_session::{
-    AliasUse, OutgoingMessage, ResendKind, Source, aliases_out::PROPERTY_BYTES, outgoing,
-};
-use restante_store::{
-    batch::Batch,
-    change::Change,
-    contract::{Entry, Page, QueueSpan, ReadRequest},
-    image::StoredMessage,
-};
+use restante_model::{NotKept, QoS, Seq, SubscriptionOptions};
+use restante_session::Source;
+use restante_store::contract::{Entry, Page, QueueSpan, ReadRequest};
 
 use super::{
-    Connection, Response, State, Subscription, Wait,
+    Connection, State,
+    delivery::{Origin, text},
     feed::{Next, Ringed},
     is_owed,
+    resending::Resent,
 };
 use crate::{
-    expiry_mark,
     group::{Group, Lease},
     live::{LiveMessage, MessageView},
     reactor::Reactor,
     router::Address,
     shared::{Note, Shared},
-    wire,
 };
 
 /// Messages read from the store at a time.
 const PAGE_MESSAGES: usize = 512;
 /// Bytes read from the store at a time: what a client that takes its backlog slowly costs.
 const PAGE_BYTES: usize = 256 << 10;
-/// Messages in flight that are read again at a time.
-const RESEND_MESSAGES: usize = 64;
-
-/// Deliveries of an earlier connection whose messages must be read again.
-#[derive(Default)]
-pub(super) struct Resending {
-    /// In the order they were sent; not those that only wait for PUBREL.
-    queue: VecDeque<Binding>,
-    loaded: HashMap<Seq, Option<StoredMessage>>,
-    asked: Vec<Seq>,
-}
-
-impl Resending {
-    pub(super) fn new(bindings: &[Binding]) -> Resending {
-        let queue = bindings
-            .iter()
-            .filter(|binding| !binding.released)
-            .copied()
-            .collect();
-        Resending {
-            queue,
-            ..Resending::default()
-        }
-    }
-}
-
-/// How far sending again has come.
-enum Resent {
-    /// All that the client takes now has gone out.
-    All,
-    /// Messages are being read.
-    Waiting,
-    /// The outgoing buffer is full.
-    Full,
-}
-
-/// Where a delivery comes from, as far as its acknowledgement is concerned.
-enum Origin<'a> {
-    /// The session's own feed: its cursor follows.
-    Feed,
-    /// A shared group: the group's cursor follows.
-    Group(&'a Arc<Group>),
-    /// A retained message for a new subscription: nothing follows.
-    Retained,
-}
 
 impl Connection {
     /// A message has been published for this client, and it is here.
@@ -251,14 +195,6 @@ impl Connection {
         }
     }
 
-    /// Messages in flight from before were read again.
-    pub(super) fn take_bound(&self, messages: Vec<Option<StoredMessage>>) {
-        let mut state = self.state.borrow_mut();
-        let resending = &mut state.resending;
-        let asked = std::mem::take(&mut resending.asked);
-        resending.loaded.extend(asked.into_iter().zip(messages));
-    }
-
     /// A shared group has something.
     pub(super) fn group_ready(&self, group: &Arc<Group>) {
         let mut state = self.state.borrow_mut();
@@ -266,151 +202,6 @@ impl Connection {
         if !state.groups_ready.iter().any(|known| Arc::ptr_eq(known, group)) {
             state.groups_ready.push(group.clone());
         }
-    }
-
-    /// A delivery has ended: whoever waited for it goes on.
-    pub(super) fn delivery_over(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State, packet_id: u16) {
-        match state.aside.remove(&packet_id) {
-            Some(Some((group, seq))) => {
-                group.done(seq);
-                reactor.group_moved(&group);
-            }
-            Some(None) => {}
-            None => self.moved(reactor),
-        }
-    }
-
-    /// Writes the cursor if it moved since it was last written. (A connection that has left may still be on the list of
-    /// those that moved: the session is another's by now.)
-    pub(crate) fn write_cursor(&self, batch: &mut Batch) {
-        if self.cursor_moved.get() {
-            self.record_cursor(&mut self.state.borrow_mut(), batch);
-        }
-    }
-
-    /// Writes the cursor as it is now. What a binding in the store holds counts as done: it is owed by the binding.
-    pub(super) fn record_cursor(&self, state: &mut State, batch: &mut Batch) {
-        let mut open: Vec<Seq> = state
-            .outbound
-            .without_binding()
-            .filter(|binding| !state.aside.contains_key(&binding.packet_id))
-            .map(|binding| binding.seq)
-            .collect();
-        open.sort_unstable();
-        self.record_cursor_but(&open, state, batch);
-    }
-
-    /// Writes the cursor as it is when only these are open, ascending.
-    pub(super) fn record_cursor_but(&self, open: &[Seq], state: &mut State, batch: &mut Batch) {
-        self.cursor_moved.set(false);
-        let Some(session) = self.session else { return };
-        let cursor = state.feed.cursor(open);
-        state.cursor_written = state.feed.passed();
-        let (low, above) = (cursor.low(), cursor.above());
-        batch.change(&Change::CursorMoved { session, low, above });
-    }
-
-    pub(super) fn moved(self: &Rc<Self>, reactor: &Reactor) {
-        if self.session.is_some() && self.is_persistent() && !self.cursor_moved.replace(true) {
-            reactor.cursor_moved(self);
-        }
-    }
-
-    /// Sends again what was in flight.
-    fn resend(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State) -> Resent {
-        loop {
-            if state.out.len() >= reactor.shared.settings.limits.outgoing_bytes_max {
-                return Resent::Full;
-            }
-            // A client may acknowledge what it got on its last connection before it is sent again.
-            while let Some(next) = state.resending.queue.front()
-                && !state.outbound.is_publish_due(next.packet_id)
-            {
-                state.resending.loaded.remove(&next.seq);
-                state.resending.queue.pop_front();
-            }
-            if let Some(next) = state.resending.queue.front()
-                && !state.resending.loaded.contains_key(&next.seq)
-            {
-                self.ask_bound(reactor, state);
-                return Resent::Waiting;
-            }
-            let Some(due) = state.outbound.resend() else { break };
-            let Binding {
-                seq,
-                packet_id,
-                qos,
-                retain,
-                ..
-            } = due.binding;
-            if due.kind == ResendKind::PubRel {
-                wire::ack(&mut state.out, &self.receiver, AckKind::PubRel, packet_id, 0);
-                continue;
-            }
-            // The first of the queue: both are in the order of sending.
-            state.resending.queue.pop_front();
-            let Some(Some(message)) = state.resending.loaded.remove(&seq) else {
-                self.abandon(reactor, state, packet_id);
-                reactor.shared.counters.not_kept(NotKept::Damaged, 1);
-                continue;
-            };
-            let view = MessageView::of_stored(&message);
-            let (told, properties) = expiry_mark::split(view.properties);
-            identify_again(
-                &state.subscriptions,
-                &due.binding,
-                text(view.topic),
-                &mut state.identifiers,
-            );
-            let publish = PublishOut {
-                dup: true,
-                qos,
-                retain,
-                topic: text(view.topic),
-                packet_id: PacketId::new(packet_id),
-                topic_alias: None,
-                message_expiry: told.then(|| expiry_mark::remaining(view.deadline, reactor.now())),
-                subscription_ids: &state.identifiers,
-                properties,
-                payload: view.payload,
-            };
-            // Straight out: it was durable before, and nothing new may overtake it.
-            let _ = publish.write(self.version(), &mut state.out);
-            reactor.shared.counters.sent(qos);
-        }
-        if state.outbound.room() > 0 || state.outbound.in_flight() == 0 {
-            state.resending = Resending::default();
-        }
-        Resent::All
-    }
-
-    /// Gives up a delivery that cannot be sent again.
-    fn abandon(&self, reactor: &Reactor, state: &mut State, packet_id: u16) {
-        let abandoned = state.outbound.abandon(packet_id);
-        let recorded = self.session.filter(|_| self.is_persistent());
-        if let (Some(session), Some(true)) = (recorded, abandoned.map(|abandoned| abandoned.stored)) {
-            reactor.decide(|turn| {
-                turn.batch.change(&Change::Unbound { session, packet_id });
-            });
-        }
-    }
-
-    fn ask_bound(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State) {
-        let Some(session) = self.session else { return };
-        if !state.resending.asked.is_empty() {
-            return;
-        }
-        let seqs: Vec<Seq> = state
-            .resending
-            .queue
-            .iter()
-            .take(RESEND_MESSAGES)
-            .map(|binding| binding.seq)
-            .collect();
-        state.resending.asked = seqs.clone();
-        let (hub, address) = (reactor.shared.hub(), self.address);
-        let done = move |messages| post(&hub, address, Note::Bound(messages));
-        reactor.shared.store.bound_messages(session, seqs, Box::new(done));
     }
 
     /// Asks the store for the next page; false when this session has nothing in the store.
@@ -528,169 +319,9 @@ impl Connection {
             reactor.group_moved(group);
         }
     }
-
-    /// Sends one message, or counts why not. Answers whether it is in flight now.
-    #[allow(clippy::too_many_arguments)]
-    fn deliver<'a>(
-        self: &Rc<Self>,
-        reactor: &Rc<Reactor>,
-        state: &mut State,
-        seq: Seq,
-        view: &MessageView<'_>,
-        options: impl IntoIterator<Item = &'a SubscriptionOptions>,
-        source: Source,
-        origin: &Origin<'_>,
-    ) -> bool {
-        let counters = &reactor.shared.counters;
-        let (told, properties) = expiry_mark::split(view.properties);
-        let message = OutgoingMessage {
-            qos: view.qos,
-            retain: view.retain,
-            is_own: view.sender == self.client_id.as_bytes(),
-            deadline: view.deadline,
-            expiry_published: told,
-            source,
-        };
-        let terms = match outgoing(options, &message, reactor.now(), &mut state.identifiers) {
-            Ok(terms) => terms,
-            Err(why) => {
-                counters.not_kept(why, 1);
-                return false;
-            }
-        };
-        let mut publish = PublishOut {
-            dup: false,
-            qos: terms.qos,
-            retain: terms.retain,
-            topic: text(view.topic),
-            packet_id: (terms.qos > QoS::AtMostOnce).then_some(PacketId::MAX),
-            topic_alias: None,
-            message_expiry: terms.expiry,
-            subscription_ids: &state.identifiers,
-            properties,
-            payload: view.payload,
-        };
-        // Counted with the whole topic and, where there may be one, the alias.
-        let alias = if self.terms.alias_max_out > 0 {
-            PROPERTY_BYTES
-        } else {
-            0
-        };
-        if publish.encoded_len(self.version()).saturating_add(alias) > self.terms.packet_size_max_out as usize
-        {
-            counters.not_kept(NotKept::TooLargeForClient, 1);
-            return false;
-        }
-        if terms.qos == QoS::AtMostOnce {
-            set_alias(&mut publish, &mut state.aliases);
-            let _ = publish.write(self.version(), &mut state.out);
-            counters.sent(terms.qos);
-            return false;
-        }
-        let aside = !matches!(origin, Origin::Feed);
-        let Some(begun) = state.outbound.begin(seq, terms.qos, terms.retain, aside) else {
-            return false;
-        };
-        publish.packet_id = PacketId::new(begun.packet_id);
-        match origin {
-            Origin::Feed => {}
-            Origin::Group(group) => {
-                state.aside.insert(begun.packet_id, Some(((*group).clone(), seq)));
-            }
-            Origin::Retained => {
-                state.aside.insert(begun.packet_id, None);
-            }
-        }
-        let recorded = self.session.filter(|_| self.is_persistent());
-        if let (Some(session), Some(next)) = (recorded, begun.reserve) {
-            reactor.decide(|turn| {
-                turn.batch.change(&Change::PacketIdsReserved { session, next });
-            });
-        }
-        counters.sent(terms.qos);
-        let is_exactly_once = terms.qos == QoS::ExactlyOnce;
-        // No queue keeps a retained message, and the next one of its topic may replace it before it is acknowledged:
-        // its binding keeps it [MQTT-4.4.0-1].
-        if let (Origin::Retained, Some(session), false) = (origin, recorded, is_exactly_once)
-            && let Some(binding) = state.outbound.bind_one(begun.packet_id)
-        {
-            reactor.decide(|turn| {
-                turn.batch.change(&Change::Bound { session, binding });
-            });
-        }
-        if !is_exactly_once && !state.answers.holds_publishes() {
-            set_alias(&mut publish, &mut state.aliases);
-            let _ = publish.write(self.version(), &mut state.out);
-            return true;
-        }
-        // QoS 2 leaves when the message, the publisher's receipt and this binding are durable (K1), and QoS 1 does not
-        // overtake it, so that a topic's messages stay in order. Both carry the whole topic: what is sent later must
-        // not depend on an alias that is set earlier.
-        let wait = match recorded {
-            _ if !is_exactly_once => Wait::Seq(Seq::ZERO),
-            Some(session) => {
-                let binding = Binding {
-                    seq,
-                    packet_id: begun.packet_id,
-                    qos: terms.qos,
-                    released: false,
-                    retain: terms.retain,
-                    aside,
-                };
-                Wait::Turn(reactor.decide(|turn| {
-                    turn.batch.change(&Change::Bound { session, binding });
-                }))
-            }
-            // The group's cursor passes it in this turn.
-            None if matches!(origin, Origin::Group(_)) => Wait::Turn(reactor.this_turn()),
-            None if view.stored => Wait::Seq(seq),
-            None => Wait::NOTHING,
-        };
-        let mut packet = Vec::with_capacity(publish.encoded_len(self.version()));
-        let _ = publish.write(self.version(), &mut packet);
-        self.answer(reactor, state, wait, Response::Publish(packet.into()));
-        true
-    }
 }
 
-/// The identifiers of a message that is sent again [MQTT-3.3.4-3]. A binding does not say which subscriptions it was
-/// sent under, but from where: out of the session's queues, under those that were there when it was published; aside of
-/// them, retained (which the flag tells) or leased from a shared group, under those that match now.
-fn identify_again(
-    subscriptions: &HashMap<Box<str>, Subscription>,
-    binding: &Binding,
-    topic: &str,
-    identifiers: &mut Vec<u32>,
-) {
-    identifiers.clear();
-    let shared = binding.aside && !binding.retain;
-    let matching = subscriptions
-        .values()
-        .filter(|one| one.filter.share().is_some() == shared && one.filter.matches(topic));
-    let options = matching.filter_map(|one| match binding.aside {
-        true => Some(one.epochs.current()),
-        false => one.epochs.covering(binding.seq),
-    });
-    identifiers.extend(options.filter_map(|options| options.identifier));
-}
-
-fn set_alias<'a>(publish: &mut PublishOut<'a>, aliases: &mut restante_session::OutAliases) {
-    match aliases.pick(publish.topic) {
-        AliasUse::Full => {}
-        AliasUse::Assign(alias) => publish.topic_alias = Some(alias),
-        AliasUse::Known(alias) => {
-            publish.topic_alias = Some(alias);
-            publish.topic = "";
-        }
-    }
-}
-
-/// Topics were checked when they were published; what is damaged on disk has failed its checksum before this.
-pub(super) fn text(topic: &[u8]) -> &str {
-    std::str::from_utf8(topic).unwrap_or_default()
-}
-
-fn post(hub: &std::sync::Weak<Shared>, address: Address, note: Note) {
+pub(super) fn post(hub: &std::sync::Weak<Shared>, address: Address, note: Note) {
     // The broker may have gone.
     if let Some(shared) = hub.upgrade() {
         shared.note(address, note);

@@ -19,7 +19,7 @@ use restante_store::{
     image::StoredMessage,
 };
 
-use super::{Connection, pump::text, wishes::Wishes};
+use super::{Connection, delivery::text, wishes::Wishes};
 use crate::{reactor::Reactor, shared::Note};
 
 /// Messages of a page.
