@@ -10,6 +10,8 @@ use crate::figures::BrokerFigures;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
+    /// Sockets that are open, with those that have not sent a CONNECT yet.
+    pub(crate) places_taken: AtomicU64,
     pub(crate) connections_accepted: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
     pub(crate) sessions_present: AtomicU64,

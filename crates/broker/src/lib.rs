@@ -2,6 +2,7 @@
 //!
 //! Floor 3. Knows the store by its contract only, and neither a database, nor HTTP, nor the configuration's shape.
 
+mod accepted;
 mod broker;
 mod clock;
 mod connection;

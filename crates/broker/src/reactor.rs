@@ -20,6 +20,7 @@ use slab::Slab;
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
+    accepted::Accepted,
     connection::{Closing, Connection},
     group::Group,
     live::{LiveBatch, LiveEntry},
@@ -184,7 +185,7 @@ impl Reactor {
     /// Submits the turn and hands over what of it is for clients here; answers newcomers, as [`Reactor::progress`] does.
     /// The receivers come before the disk, which would take a core from them for its next piece of work; but not if
     /// they are so many that those who wait for the disk would notice.
-    pub(crate) fn end_turn(self: &Rc<Self>) -> Vec<std::net::TcpStream> {
+    pub(crate) fn end_turn(self: &Rc<Self>) -> Vec<Accepted> {
         let few = {
             let turn = self.turn.borrow();
             let here = turn.live.iter().map(|entry| entry.receivers_on(self.index));
@@ -445,7 +446,7 @@ impl Reactor {
     // ---- news
 
     /// Takes in what the store and the other runtimes have to say.
-    pub(crate) fn progress(self: &Rc<Self>) -> Vec<std::net::TcpStream> {
+    pub(crate) fn progress(self: &Rc<Self>) -> Vec<Accepted> {
         self.look_at_clock();
         self.take_durability();
         let mut newcomers = Vec::new();
@@ -455,7 +456,7 @@ impl Reactor {
         for item in mail.drain(..) {
             match item {
                 Mail::Live(batch) => self.hand_over(&batch, &mut touched),
-                Mail::Connection(stream) => newcomers.push(stream),
+                Mail::Connection(accepted) => newcomers.push(accepted),
                 Mail::Note(address, note) => self.take_note(address, note, &mut touched),
             }
         }

@@ -5,6 +5,7 @@ use std::{net::TcpListener, rc::Rc, sync::Arc, sync::atomic::Ordering, thread::J
 use tokio::{net::TcpStream, task::LocalSet};
 
 use crate::{
+    accepted::{Accepted, Place},
     connection::{self, Closing},
     counters::up,
     housekeeping,
@@ -56,9 +57,10 @@ async fn serve(shared: Arc<Shared>, index: u16, listeners: Vec<TcpListener>) {
     }
 }
 
-fn welcome(reactor: &Rc<Reactor>, newcomer: std::net::TcpStream) {
-    match TcpStream::from_std(newcomer) {
-        Ok(stream) => reactor.spawn(connection::run(reactor.clone(), stream)),
+fn welcome(reactor: &Rc<Reactor>, newcomer: Accepted) {
+    let Accepted { stream, place } = newcomer;
+    match TcpStream::from_std(stream) {
+        Ok(stream) => reactor.spawn(connection::run(reactor.clone(), stream, place)),
         Err(error) => tracing::warn!(code = "accept-failed", %error, "a connection could not be taken up"),
     }
 }
@@ -123,19 +125,19 @@ async fn accept(reactor: Rc<Reactor>, listener: TcpListener) {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
-        let open = shared.counters.connections.load(Ordering::Relaxed);
-        if open >= shared.settings.limits.connections_max as u64 {
+        let Some(place) = Place::take(shared) else {
             up(&shared.counters.connections_refused);
+            let open = shared.counters.connections.load(Ordering::Relaxed);
             tracing::warn!(
                 code = "connections-max",
                 open,
                 "max_connections is reached: a new connection is refused"
             );
             continue;
-        }
+        };
         up(&shared.counters.connections_accepted);
         match stream.into_std() {
-            Ok(stream) => shared.doors[next].post(Mail::Connection(stream)),
+            Ok(stream) => shared.doors[next].post(Mail::Connection(Accepted { stream, place })),
             Err(error) => {
                 tracing::warn!(code = "accept-failed", %error, "a connection could not be taken up")
             }

@@ -3,12 +3,9 @@
 //! Lock order: `directory` and `router` are never held together with each other; `order` may be taken while `router`
 //! is held for writing, never the other way round. Inboxes are leaves.
 
-use std::{
-    net::TcpStream,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -22,6 +19,7 @@ use restante_store::{
 use tokio::sync::Notify;
 
 use crate::{
+    accepted::Accepted,
     clock::Clock,
     counters::Counters,
     directory::Directory,
@@ -76,7 +74,7 @@ pub(crate) struct Door {
 /// connection (one page of each kind, one take-over, one note for each shared group).
 pub(crate) enum Mail {
     Live(Arc<LiveBatch>),
-    Connection(TcpStream),
+    Connection(Accepted),
     Note(Address, Note),
 }
 

@@ -18,9 +18,6 @@ use crate::{
 
 /// How long a client that was told goodbye may go on talking before the socket is closed.
 const LINGER: Duration = Duration::from_millis(500);
-/// How long a 3.x client whose publish cannot be kept is left waiting for the close, so that a loop of reconnecting and
-/// publishing costs little (K25).
-const UNKEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read and thrown away meanwhile.
 const LINGER_BYTES_MAX: usize = 1 << 20;
 
@@ -47,9 +44,6 @@ impl Connection {
             .release(&self.client_id, self.address, leaving);
         if matches!(why, Closing::Violation(_) | Closing::KeepAlive) {
             up(&shared.counters.protocol_errors);
-        }
-        if matches!(why, Closing::Unkept(_)) {
-            tokio::time::sleep(UNKEPT_PAUSE).await;
         }
         if !matches!(why, Closing::Lost) {
             let mut last = Vec::new();

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use tokio::net::TcpStream;
 
 use super::{Closing, Connection, handshake, packets::Read};
-use crate::reactor::Reactor;
+use crate::{accepted::Place, reactor::Reactor};
 
 /// How long a connection waits before it looks again whether congestion has passed.
 const CONGESTION_POLL: Duration = Duration::from_millis(20);
@@ -15,7 +15,7 @@ const CONGESTION_POLL: Duration = Duration::from_millis(20);
 const UNKEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves one socket from its first byte to its last.
-pub(crate) async fn run(reactor: Rc<Reactor>, stream: TcpStream) {
+pub(crate) async fn run(reactor: Rc<Reactor>, stream: TcpStream, place: Place) {
     // Acknowledgements are small and must not wait for each other; a socket without the option works too.
     let _ = stream.set_nodelay(true);
     let Some(handshake::Entered { connection, beyond }) = handshake::enter(&reactor, stream).await else {
@@ -25,6 +25,7 @@ pub(crate) async fn run(reactor: Rc<Reactor>, stream: TcpStream) {
     if matches!(why, Closing::Unkept(_)) {
         connection.pause().await;
     }
+    drop(place);
     connection.leave(&reactor, why).await;
 }
 

@@ -230,6 +230,23 @@ fn connections_beyond_the_limit_are_closed() {
     broker.connect(&Connect::v311("more")).expect_nothing();
 }
 
+/// Who has not said who he is has a place too.
+#[test]
+fn sockets_without_a_connect_count_towards_the_limit() {
+    let broker = InProcess::with(|settings| settings.limits.connections_max = 3);
+    let mut silent: Vec<_> = (0..3).map(|_| broker.open()).collect();
+    let mut more = broker.open();
+    let _ = more.send(&Connect::v311("more").bytes());
+    more.expect_closed();
+    silent.pop().expect("one").cut();
+    // The place is free as soon as the broker has seen that.
+    let patience = std::time::Instant::now();
+    while Client::try_connect(broker.address(), &Connect::v311("more")).is_err() {
+        assert!(patience.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Clients that come and go without a word, by the hundred.
 #[test]
 fn sockets_that_open_and_close_leave_nothing_behind() {
