@@ -33,6 +33,8 @@ pub(crate) struct View<'a> {
     pub(crate) queue_full: bool,
     /// Whether one more retained message would pass the limit (K24).
     pub(crate) retained_full: bool,
+    /// Whether the topic has a retained message: to clear it frees space, and is done in a full store too (K9).
+    pub(crate) has_retained: bool,
 }
 
 /// What becomes of a message.
@@ -71,6 +73,7 @@ pub(crate) fn plan(message: Facts, view: &View<'_>) -> Plan {
         // What nobody must keep goes on while the disk is full or broken (K25).
         match view.admission {
             Admission::Open => {}
+            Admission::Full { .. } if message.retain && message.payload_empty && view.has_retained => {}
             Admission::Full { .. } => return refused(code::QUOTA_EXCEEDED, NotKept::StorageUnavailable),
             Admission::Failed { .. } => {
                 return refused(code::IMPLEMENTATION_SPECIFIC, NotKept::StorageUnavailable);
@@ -138,6 +141,7 @@ mod tests {
             admission: &full,
             queue_full: false,
             retained_full: false,
+            has_retained: false,
         };
         assert!(matches!(
             plan(facts(QoS::AtLeastOnce), &view(&queue)),
@@ -177,6 +181,7 @@ mod tests {
             admission: &Admission::Open,
             queue_full: true,
             retained_full: false,
+            has_retained: false,
         };
         assert_eq!(
             plan(facts(QoS::ExactlyOnce), &view),

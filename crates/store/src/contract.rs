@@ -77,6 +77,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`WhenFull::RejectPublisher`] (K22). As of the last applied batch.
     fn queue_full(&self, queue: QueueId) -> bool;
 
+    /// Whether a topic may have a retained message, as of the last applied batch. Asked for what is to be cleared while
+    /// the store is full: only that frees space. A store that cannot say at once answers yes.
+    fn has_retained(&self, topic: &str) -> bool {
+        let _ = topic;
+        true
+    }
+
     /// Time passes: the broker says so about once a second. The store sweeps floors and deadlines by it (K16, K29)
     /// and never asks a clock of its own for anything that expires.
     fn tick(&self, now: UnixMillis);

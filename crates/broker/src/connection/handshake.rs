@@ -74,7 +74,7 @@ pub(super) struct Entered {
 pub(super) async fn enter(reactor: &Rc<Reactor>, stream: TcpStream) -> Option<Entered> {
     let patience = Duration::from_secs(u64::from(reactor.shared.settings.limits.connect_timeout));
     let read = tokio::time::timeout(patience, read_connect(reactor, &stream)).await;
-    let (newcomer, beyond) = match read.unwrap_or(Err((Stranger::Late, None))) {
+    let (mut newcomer, beyond) = match read.unwrap_or(Err((Stranger::Late, None))) {
         Ok(read) => read,
         Err((stranger, answer)) => {
             turn_away(reactor, &stream, &stranger);
@@ -85,7 +85,7 @@ pub(super) async fn enter(reactor: &Rc<Reactor>, stream: TcpStream) -> Option<En
         }
     };
     let (address, taken) = reactor.enter();
-    match open(reactor, &newcomer, address).await {
+    match open(reactor, &mut newcomer, address).await {
         Ok((session, image)) => {
             let connection = settle(reactor, stream, newcomer, address, session, image, &taken).await;
             Some(Entered { connection, beyond })
@@ -188,11 +188,11 @@ fn judge(reactor: &Reactor, connect: &Connect<'_>) -> Result<Newcomer, Refusal> 
 /// goes on.
 async fn open(
     reactor: &Rc<Reactor>,
-    newcomer: &Newcomer,
+    newcomer: &mut Newcomer,
     address: Address,
 ) -> Result<(Option<SessionId>, Option<SessionImage>), Refusal> {
     let shared = &reactor.shared;
-    let client_id = &newcomer.client_id;
+    let client_id = &newcomer.client_id.clone();
     let mut existing = loop {
         let claim = shared.directory.lock().claim(client_id, address);
         match claim {
@@ -225,8 +225,15 @@ async fn open(
         }
         // Who has a session may come back and free space, or begin anew in its place. Who has none is refused, also for
         // the sake of a will alone: it is kept like a session.
-        if !is_known && matches!(*reactor.admission(), Admission::Full { .. }) {
+        let is_full = matches!(*reactor.admission(), Admission::Full { .. });
+        if !is_known && is_full {
             return Err(NO_ROOM);
+        }
+        // The wills of all who come back would use up what is left to free space with: they are held in memory only, and
+        // published without a delay.
+        let kept_will = newcomer.will.clone().filter(|_| !is_full);
+        if let (Some(will), true) = (&mut newcomer.will, is_full) {
+            will.delay = 0;
         }
         if let Some(session) = existing {
             shared.wills.lock().remove(session);
@@ -237,7 +244,7 @@ async fn open(
             client_id,
             version: newcomer.terms.version as u8,
             expiry: newcomer.terms.session_expiry,
-            will: newcomer.will.clone(),
+            will: kept_will,
             at: shared.clock.millis(),
         };
         // The first block of packet ids is reserved in the same commit (K10).

@@ -5,7 +5,10 @@ use std::{rc::Rc, sync::Arc};
 use restante_codec::packet::{AckKind, Publish, Version};
 use restante_model::{NotKept, QoS, SessionId};
 use restante_session::{Novelty, expiry};
-use restante_store::change::{Change, NewMessage};
+use restante_store::{
+    change::{Change, NewMessage},
+    contract::Admission,
+};
 
 use super::{Closing, Connection, NotTaken, Response, Wait, telling::tell_unkept};
 use crate::{
@@ -59,6 +62,10 @@ pub(crate) fn publish(reactor: &Rc<Reactor>, message: &Outgoing<'_>) -> Publishe
             queue_full: shared.rejects_publishers()
                 && matches.queues().iter().any(|&q| shared.store.queue_full(q)),
             retained_full: message.retain && shared.retained_is_full(),
+            has_retained: message.retain
+                && message.payload.is_empty()
+                && matches!(*reactor.admission(), Admission::Full { .. })
+                && shared.store.has_retained(message.topic),
         },
     );
     match decided {

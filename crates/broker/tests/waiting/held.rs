@@ -223,6 +223,10 @@ impl Store for HeldStore {
         self.inner.queue_full(queue)
     }
 
+    fn has_retained(&self, topic: &str) -> bool {
+        self.inner.has_retained(topic)
+    }
+
     fn tick(&self, now: UnixMillis) {
         self.inner.tick(now);
     }

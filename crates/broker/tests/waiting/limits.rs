@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use restante_codec::packet::AckKind;
 use restante_model::{NotKept, QoS};
-use restante_store::contract::WhenFull;
+use restante_store::contract::{Store, WhenFull};
 use restante_testkit::{Client, Connect, Publish, sending::Will};
 
 use crate::house::{Backing, House};
@@ -24,6 +24,8 @@ on_each_store! {
     k24_more_retained_messages_than_allowed_are_refused
     k25_a_full_store_refuses_what_must_be_kept_and_live_goes_on
     k09_a_full_store_begins_nothing_new_and_lets_sessions_come_back
+    k09_a_full_store_keeps_no_wills
+    k09_a_full_store_lets_retained_messages_be_cleared
     k25_a_failed_store_refuses_what_must_be_kept_and_live_goes_on
     k25_who_waits_for_a_store_that_fails_is_not_left_waiting
     k25_a_connection_that_is_to_be_closed_gives_way_to_the_next
@@ -335,6 +337,44 @@ fn k09_a_full_store_begins_nothing_new_and_lets_sessions_come_back(backing: Back
     assert_eq!(refused(&Connect::v5("new").persistent()), 0);
     let mut client = house.client(&kept());
     assert_eq!(client.subscribe(&[("t", QoS::AtLeastOnce)]), [1]);
+}
+
+fn k09_a_full_store_keeps_no_wills(backing: Backing) {
+    let house = House::open(backing, |_| {});
+    house.client(&kept()).disconnect();
+    let mut watcher = house.client(&Connect::v5("watcher"));
+    watcher.subscribe(&[("w", QoS::AtLeastOnce)]);
+    house.store.fill();
+    let before = house.store.submitted().1;
+    let will = Will::new("w", &[b'w'; 60_000]).delay(1_000);
+    let returned = house.client(&kept().will(will));
+    assert!(returned.session_present());
+    assert!(house.store.submitted().1 - before < 1_000, "the will was kept");
+    // It is held in memory, and not for a delay that nobody would remember.
+    returned.cut();
+    assert_eq!(watcher.expect_publish().payload.len(), 60_000);
+}
+
+fn k09_a_full_store_lets_retained_messages_be_cleared(backing: Backing) {
+    let house = House::open(backing, |_| {});
+    let mut publisher = house.publisher("p");
+    let retained = |topic: &str, payload: &[u8], id| Publish::qos1(id, topic, payload).retain();
+    publisher.publish(&retained("r", b"kept", 1));
+    assert_eq!(publisher.expect_ack(AckKind::PubAck, 1) & 0x80, 0);
+    house.store.fill();
+    publisher.publish(&retained("r", b"another", 2));
+    assert_eq!(publisher.expect_ack(AckKind::PubAck, 2), 0x97);
+    publisher.publish(&retained("r", b"", 3));
+    assert_eq!(publisher.expect_ack(AckKind::PubAck, 3) & 0x80, 0);
+    if let Backing::Log = backing {
+        // There is nothing to clear any more, so it would free nothing.
+        house.until("the clearing is applied", |house| !house.store.has_retained("r"));
+        publisher.publish(&retained("r", b"", 4));
+        assert_eq!(publisher.expect_ack(AckKind::PubAck, 4), 0x97);
+    }
+    let mut client = house.client(&Connect::v5("new"));
+    client.subscribe(&[("r", QoS::AtLeastOnce)]);
+    client.expect_nothing();
 }
 
 fn k25_a_failed_store_refuses_what_must_be_kept_and_live_goes_on(backing: Backing) {

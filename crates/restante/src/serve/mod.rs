@@ -132,6 +132,14 @@ fn serve(
         "the store is recovered"
     );
 
+    // Before anything is accepted: whoever sees the port open can ask for an orderly stop.
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            close(store.as_ref(), "a failed start")?;
+            return Err(ServeError::Signals(error));
+        }
+    };
     let broker = match Broker::start(settings, store.clone(), recovered.as_mut()) {
         Ok(broker) => broker,
         Err(error) => {
@@ -155,7 +163,7 @@ fn serve(
         http: None,
     };
     match http(config, watch) {
-        Ok(http) => wait(config, Running { http, ..running }, throttle),
+        Ok(http) => wait(config, Running { http, ..running }, signals, throttle),
         Err(error) => {
             running.stop()?;
             Err(error.into())
@@ -184,15 +192,13 @@ fn http(config: &Config, watch: Arc<Watch>) -> Result<Option<HttpServer>, HttpSt
 }
 
 /// Until a signal, and through the stop.
-fn wait(config: &Config, running: Running, throttle: &Throttle) -> Result<(), ServeError> {
-    let mut signals = match Signals::new() {
-        Ok(signals) => signals,
-        Err(error) => {
-            running.stop()?;
-            return Err(ServeError::Signals(error));
-        }
-    };
-    tracing::info!(code = "started", "from here on signals are listened to");
+fn wait(
+    config: &Config,
+    running: Running,
+    mut signals: Signals,
+    throttle: &Throttle,
+) -> Result<(), ServeError> {
+    tracing::info!(code = "started", "all is up");
     if config.log_format() == LogFormat::Text {
         remark(greeting::greeting(config, running.broker.addresses()));
     }

@@ -29,7 +29,8 @@ impl Signal {
     }
 }
 
-/// Listens from its making on. Until then a signal ends the process at once, which is safe: nothing was accepted.
+/// Listens from its making on. Until then a signal ends the process at once, which is safe: it is made before anything is
+/// accepted.
 pub(super) struct Signals {
     runtime: Runtime,
     terminate: Listener,

@@ -243,6 +243,19 @@ fn the_limit_of_open_files_is_raised_and_told() {
     serving.line("code=connections-max");
 }
 
+/// Whoever sees the port open may ask for an orderly stop, before the start is over.
+#[test]
+fn a_signal_as_soon_as_the_port_is_open_is_an_orderly_stop() {
+    for _ in 0..10 {
+        let (_folder, mut command) = in_folder(MEMORY);
+        let mut serving = Serving::start(&mut command);
+        serving.line("code=listening ");
+        serving.signal("TERM");
+        let (status, lines) = serving.end();
+        assert_eq!(status.code(), Some(0), "{lines:#?}");
+    }
+}
+
 /// A terminal and a service manager may both pass on the same wish.
 #[test]
 fn a_signal_that_comes_twice_at_once_does_not_cut_the_stop_short() {

@@ -327,6 +327,10 @@ impl Store for BrokenStore {
         self.store.queue_full(queue)
     }
 
+    fn has_retained(&self, topic: &str) -> bool {
+        self.store.has_retained(topic)
+    }
+
     fn tick(&self, now: UnixMillis) {
         self.store.tick(now);
     }

@@ -275,6 +275,10 @@ impl Store for LogStore {
         self.shared.queues_full.read().contains(&queue.0)
     }
 
+    fn has_retained(&self, topic: &str) -> bool {
+        self.shared.tables.read().retained.get(topic).is_some()
+    }
+
     fn tick(&self, now: UnixMillis) {
         self.shared.ring_house(|house| house.ticked = Some(now));
     }
