@@ -289,12 +289,6 @@ impl Outbound {
         self.window.len()
     }
 
-    /// Whether a message is in flight. At once for messages newer than all that were ever in flight; otherwise it
-    /// walks the window: for a whole page of a backlog, use [`Outbound::bound_ranges`].
-    pub fn is_bound(&self, seq: Seq) -> bool {
-        self.window.contains(seq)
-    }
-
     /// The messages in flight as inclusive ranges, ascending: what a reader of the backlog leaves out. Not what came from
     /// elsewhere ([`Binding::aside`]).
     pub fn bound_ranges(&self) -> Vec<(Seq, Seq)> {
