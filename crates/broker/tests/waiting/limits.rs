@@ -361,6 +361,8 @@ fn k09_a_full_store_lets_retained_messages_be_cleared(backing: Backing) {
     let retained = |topic: &str, payload: &[u8], id| Publish::qos1(id, topic, payload).retain();
     publisher.publish(&retained("r", b"kept", 1));
     assert_eq!(publisher.expect_ack(AckKind::PubAck, 1) & 0x80, 0);
+    // The acknowledgement says that it is durable; the store knows of it as soon as it is applied.
+    house.until("the message is applied", |house| house.store.has_retained("r"));
     house.store.fill();
     publisher.publish(&retained("r", b"another", 2));
     assert_eq!(publisher.expect_ack(AckKind::PubAck, 2), 0x97);
