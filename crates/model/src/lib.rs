@@ -1,4 +1,4 @@
-//! The words of the house: ids, topics, filters, subscriptions, cursors, reasons.
+//! The words of the house: ids, topics, filters, subscriptions, cursors, reasons, hook points.
 //!
 //! Floor 0. Pure values and functions: no clock, no randomness, no files, no sockets, no async. Whatever a word
 //! means, it means here; every other crate uses these and adds no synonym.
@@ -7,6 +7,7 @@ pub mod binding;
 pub mod cursor;
 pub mod epoch;
 pub mod filter;
+pub mod hook;
 pub mod ids;
 pub mod metric;
 pub mod reason;
@@ -18,6 +19,7 @@ pub use binding::Binding;
 pub use cursor::Cursor;
 pub use epoch::{Epoch, Epochs};
 pub use filter::{Filter, FilterError, ShareName};
+pub use hook::{Function, HookPoint};
 pub use ids::{MessageId, QueueId, Seq, SessionId};
 pub use reason::NotKept;
 pub use subscription::{QoS, RetainHandling, SubscriptionOptions};

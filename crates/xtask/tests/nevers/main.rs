@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("restante-codec", 0),
     ("restante-session", 1),
     ("restante-store", 2),
+    ("restante-backend", 2),
     ("restante-broker", 3),
     ("restante-http", 4),
     ("restante", 5),
