@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
+pub use restante_model::{Layout, Mode};
 use restante_model::{QoS, UnixMillis};
 
 use crate::{
@@ -10,28 +11,6 @@ use crate::{
     stored_id::StoredId,
     trouble::{Asked, Done, Refused},
 };
-
-/// Whose tables and keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// Those of the offline-message plugin (seeds 1 and 2).
-    Plugin,
-    /// Those of the EMQ X 4 database back ends (seed 3).
-    Backends,
-}
-
-/// Who gets what is kept, and when it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// One consumer: what anyone acknowledges is deleted.
-    Queue,
-    /// Every client from its own read position; messages stay.
-    Pubsub,
-    /// The newest message of each topic; deleted when it is acknowledged.
-    Latest,
-    /// Nobody: written only.
-    History,
-}
 
 /// How a keep uses a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]

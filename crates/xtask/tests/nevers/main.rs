@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("restante-model", 0),
     ("restante-codec", 0),
     ("restante-session", 1),
+    ("restante-rules", 1),
     ("restante-store", 2),
     ("restante-backend", 2),
     ("restante-broker", 3),
@@ -35,6 +36,7 @@ const USED_BY_LOW_FLOORS: &[(&str, &[&str])] = &[
         "restante-session",
         &["restante-model", "restante-codec", "thiserror"],
     ),
+    ("restante-rules", &["restante-model", "thiserror"]),
     (
         "restante-store",
         &[
@@ -159,7 +161,12 @@ fn low_floors_use_nothing_but_what_is_listed() {
 
 #[test]
 fn low_floors_know_no_clock_no_randomness_no_file_no_socket() {
-    let pure = ["crates/model/src/", "crates/codec/src/", "crates/session/src/"];
+    let pure = [
+        "crates/model/src/",
+        "crates/codec/src/",
+        "crates/session/src/",
+        "crates/rules/src/",
+    ];
     check(|path| under(path, &pure), rules::outside_world);
 }
 
