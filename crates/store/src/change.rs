@@ -4,6 +4,12 @@ use restante_model::{Binding, QoS, QueueId, Seq, SessionId, SubscriptionOptions,
 
 use crate::image::Will;
 
+/// Most bytes of a note's key: a topic and a client id of any length, and as much again.
+pub const NOTE_KEY_BYTES_MAX: usize = 192 << 10;
+
+/// Most bytes of a note's value.
+pub const NOTE_VALUE_BYTES_MAX: usize = 64 << 10;
+
 /// One application message, borrowed, on its way into the store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NewMessage<'a> {
@@ -163,5 +169,13 @@ pub enum Change<'a> {
     RetainedCleared {
         /// Which topic.
         topic: &'a str,
+    },
+    /// A note is set, replaced or removed: a small thing to remember that belongs to nobody's session (a read position,
+    /// a mark), in the same batch as what it speaks of (K5).
+    Noted {
+        /// 1 to [`NOTE_KEY_BYTES_MAX`] bytes; a longer one changes nothing.
+        key: &'a str,
+        /// Up to [`NOTE_VALUE_BYTES_MAX`] bytes; a longer one changes nothing, an empty one removes the note.
+        value: &'a [u8],
     },
 }

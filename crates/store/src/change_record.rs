@@ -89,6 +89,10 @@ pub enum ChangeRecord<'a> {
     RetainedCleared {
         topic: &'a str,
     },
+    Noted {
+        key: &'a str,
+        value: &'a [u8],
+    },
 }
 
 const KIND_QUEUE_OPENED: u8 = 2;
@@ -107,6 +111,7 @@ const KIND_UNBOUND: u8 = 14;
 const KIND_RECEIVED: u8 = 15;
 const KIND_COMPLETED: u8 = 16;
 const KIND_RETAINED_CLEARED: u8 = 17;
+const KIND_NOTED: u8 = 18;
 
 /// Appends a change. Answers the record's CRC.
 pub(crate) fn encode(out: &mut Vec<u8>, ordinal: u32, change: &Change<'_>) -> u32 {
@@ -197,6 +202,10 @@ pub(crate) fn encode(out: &mut Vec<u8>, ordinal: u32, change: &Change<'_>) -> u3
             out.extend_from_slice(&number.to_le_bytes());
         }
         Change::RetainedCleared { topic } => put_bytes(out, topic.as_bytes()),
+        Change::Noted { key, value } => {
+            put_bytes(out, key.as_bytes());
+            put_bytes(out, value);
+        }
     }
     close(out, start)
 }
@@ -219,6 +228,7 @@ fn kind(change: &Change<'_>) -> u8 {
         Change::Received { .. } => KIND_RECEIVED,
         Change::Completed { .. } => KIND_COMPLETED,
         Change::RetainedCleared { .. } => KIND_RETAINED_CLEARED,
+        Change::Noted { .. } => KIND_NOTED,
     }
 }
 
@@ -234,6 +244,10 @@ pub(crate) fn decode(kind: u8, mut body: Reader<'_>) -> Option<ChangeRecord<'_>>
             queue: QueueId(body.varint()?),
         },
         KIND_RETAINED_CLEARED => ChangeRecord::RetainedCleared { topic: body.str()? },
+        KIND_NOTED => ChangeRecord::Noted {
+            key: body.str()?,
+            value: body.bytes()?,
+        },
         _ => of_session(kind, SessionId(body.varint()?), body)?,
     };
     body.end()?;

@@ -78,6 +78,13 @@ proptest! {
     }
 
     #[test]
+    fn notes_come_back(key: String, value: Vec<u8>) {
+        through(&Change::Noted { key: &key, value: &value }, |back| {
+            assert_eq!(back, ChangeRecord::Noted { key: &key, value: &value });
+        });
+    }
+
+    #[test]
     fn sessions_come_back(
         id: u64, client_id: String, version: u8, expiry: u32, at: u64, will_void: bool,
         will in proptest::option::of(will()),

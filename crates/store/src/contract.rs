@@ -73,6 +73,9 @@ pub trait Store: Send + Sync + 'static {
     /// request per reader should be under way.
     fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>);
 
+    /// Reads the next page of the notes whose keys begin with a prefix ([`Change::Noted`](crate::change::Change::Noted)).
+    fn notes(&self, request: NotesRequest, done: Done<NotesPage>);
+
     /// Whether a queue holds its limit beyond its slowest reader. Always false unless the policy is
     /// [`WhenFull::RejectPublisher`] (K22). As of the last applied batch.
     fn queue_full(&self, queue: QueueId) -> bool;
@@ -154,6 +157,40 @@ pub struct RetainedPage {
     pub after: Option<Box<str>>,
 }
 
+/// Which notes to read.
+#[derive(Clone, Debug)]
+pub struct NotesRequest {
+    /// Only keys that begin with this; empty = all.
+    pub prefix: Box<str>,
+    /// Only keys behind this one: where the page before ended.
+    pub after: Option<Box<str>>,
+    /// Most notes.
+    pub notes_max: usize,
+    /// Most bytes of keys and values; the first note is given whatever its size.
+    pub bytes_max: usize,
+    /// Answer only after everything up to here was applied.
+    pub applied: Seq,
+}
+
+/// A page of notes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotesPage {
+    /// Ascending by key, as of one moment; what changes between two pages is seen by the later one or not at all. May be
+    /// fewer than asked for before the end.
+    pub notes: Vec<Note>,
+    /// Where the next page begins; `None` at the end.
+    pub after: Option<Box<str>>,
+}
+
+/// One note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Its key.
+    pub key: Box<str>,
+    /// Its value, never empty.
+    pub value: Box<[u8]>,
+}
+
 /// One part of a backlog: the messages of a queue with `from < seq <= to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueSpan {
@@ -227,6 +264,10 @@ pub struct Figures {
     pub retained: u64,
     /// Bytes of retained messages.
     pub retained_bytes: u64,
+    /// Notes.
+    pub notes: u64,
+    /// Bytes of their keys and values.
+    pub note_bytes: u64,
     /// Commits done.
     pub commits: u64,
     /// Records committed (for the mean batch size).

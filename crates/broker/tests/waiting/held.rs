@@ -13,8 +13,8 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 use restante_store::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Span, Store, StoreError,
-        Wake,
+        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
+        Span, Store, StoreError, Wake,
     },
     image::{SessionImage, StoredMessage},
 };
@@ -217,6 +217,10 @@ impl Store for HeldStore {
             None => done(page),
         });
         self.inner.retained(request, done);
+    }
+
+    fn notes(&self, request: NotesRequest, done: Done<NotesPage>) {
+        self.inner.notes(request, done);
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

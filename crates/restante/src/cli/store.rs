@@ -82,6 +82,7 @@ fn inspection(seen: &Inspection, now: UnixMillis) -> String {
         seen.retained,
         bytes(seen.retained_bytes)
     );
+    let _ = writeln!(out, "notes           {}, {}", seen.notes, bytes(seen.note_bytes));
     let _ = writeln!(
         out,
         "segments        {}, {}",

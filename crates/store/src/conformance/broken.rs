@@ -16,8 +16,8 @@ use crate::{
     change::{Change, NewMessage},
     change_record::ChangeRecord,
     contract::{
-        Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Span, Store, StoreError,
-        Waited, Wake,
+        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
+        Span, Store, StoreError, Waited, Wake,
     },
     image::{SessionImage, StoredMessage},
     record::{Body, MessageRecord},
@@ -66,6 +66,12 @@ pub enum Fault {
     RetainedPageLost,
     /// Retained messages are given that were set after the reader began.
     RetainedBoundIgnored,
+    /// One note in three is not set.
+    NoteLost,
+    /// A note that is removed stays.
+    NoteNotRemoved,
+    /// What is between two pages of notes is left out.
+    NotesPageLost,
     /// What waited when something ended is not counted.
     WaitedUncounted,
     /// The word under which a session ends is forgotten.
@@ -93,6 +99,9 @@ impl Fault {
         Fault::DurableTooEarly,
         Fault::RetainedPageLost,
         Fault::RetainedBoundIgnored,
+        Fault::NoteLost,
+        Fault::NoteNotRemoved,
+        Fault::NotesPageLost,
         Fault::WaitedUncounted,
         Fault::WordForgotten,
     ];
@@ -228,6 +237,8 @@ impl BrokenStore {
             ChangeRecord::QueueClosed { .. } => self.has(Fault::QueueNotClosed),
             ChangeRecord::SessionEnded { .. } => self.has(Fault::SessionNotEnded),
             ChangeRecord::RetainedCleared { .. } => self.has(Fault::RetainedNotCleared),
+            ChangeRecord::Noted { value: [], .. } => self.has(Fault::NoteNotRemoved),
+            ChangeRecord::Noted { .. } => self.has(Fault::NoteLost) && self.one_in(3),
             _ => false,
         }
     }
@@ -321,6 +332,17 @@ impl Store for BrokenStore {
             done(page);
         };
         self.store.retained(request, Box::new(spoil));
+    }
+
+    fn notes(&self, request: NotesRequest, done: Done<NotesPage>) {
+        let lost = self.has(Fault::NotesPageLost);
+        let spoil = move |mut page: NotesPage| {
+            if lost && page.after.is_some() {
+                page.notes.pop();
+            }
+            done(page);
+        };
+        self.store.notes(request, Box::new(spoil));
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

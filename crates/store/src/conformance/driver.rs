@@ -11,7 +11,8 @@ use crate::{
     batch::Batch,
     change::{Change, NewMessage},
     contract::{
-        Done, Entry, Page, QueueSpan, ReadRequest, Recovered, RetainedPage, RetainedRequest, Span, Store,
+        Done, Entry, Note, NotesPage, NotesRequest, Page, QueueSpan, ReadRequest, Recovered, RetainedPage,
+        RetainedRequest, Span, Store,
     },
     image::{SessionImage, StoredMessage},
 };
@@ -190,6 +191,36 @@ impl Driver {
     /// All retained messages of a filter.
     pub fn retained(&self, topic_filter: &str) -> Vec<StoredMessage> {
         self.retained_by(topic_filter, usize::MAX)
+    }
+
+    /// A page of notes.
+    pub fn notes_page(&self, request: NotesRequest) -> NotesPage {
+        self.answer(|done| self.store.notes(request, done))
+    }
+
+    /// The notes of a prefix, by pages of so many.
+    pub fn notes_by(&self, prefix: &str, notes_max: usize) -> Vec<Note> {
+        let mut request = NotesRequest {
+            prefix: prefix.into(),
+            after: None,
+            notes_max,
+            bytes_max: usize::MAX,
+            applied: self.store.durable(),
+        };
+        let mut all = Vec::new();
+        loop {
+            let page = self.notes_page(request.clone());
+            assert!(page.notes.len() <= notes_max, "a page holds what was asked for");
+            assert!(
+                page.after.is_none() || page.after > request.after,
+                "a page that is not the end moves on"
+            );
+            all.extend(page.notes);
+            if page.after.is_none() {
+                return all;
+            }
+            request.after = page.after;
+        }
     }
 
     /// Lets time pass: a few ticks, so that a round of the sweep had its chance.

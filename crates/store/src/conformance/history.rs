@@ -24,6 +24,15 @@ const FILTERS: &[&str] = &["a/+", "a/#", "b", "+/x", "#", "a/b", "c/+/d", "a/x"]
 const TOPICS: &[&str] = &["a/b", "a/x", "b", "c/1/d", "x", "a", "c/2/d"];
 const CLIENTS: &[&str] = &["device-1", "device-2", "ünï", "d"];
 
+const KEYS: &[&str] = &[
+    "mark",
+    "position/k/device-1/a/b",
+    "position/k/d/ü",
+    "position/l/d",
+    "topic/a",
+];
+const VALUES: &[&[u8]] = &[b"", b"1", b"", &[0, 0xff], &[7; 300], &[9; 2000]];
+
 /// Sessions that live at once.
 const SESSIONS_MAX: usize = 8;
 
@@ -77,6 +86,9 @@ impl History {
         for _ in 0..self.random.within(1..5) {
             self.now += self.random.within(0..2000);
             self.step(&mut batch);
+            if self.random.one_in(4) {
+                self.note(&mut batch);
+            }
         }
         batch.operations
     }
@@ -114,6 +126,13 @@ impl History {
                 }
             }
         }
+    }
+
+    /// Sets or removes a note, beside whatever else the batch does.
+    fn note(&mut self, batch: &mut Draft<'_>) {
+        let key = self.random.choose(KEYS).copied().unwrap_or_default();
+        let value = self.random.choose(VALUES).copied().unwrap_or_default();
+        batch.change(ChangeRecord::Noted { key, value });
     }
 
     fn open_new(&mut self, batch: &mut Draft<'_>) {

@@ -16,6 +16,7 @@ pub mod exchanges;
 pub mod floors;
 pub mod histories;
 pub mod history;
+pub mod notes;
 pub mod observed;
 pub mod operation;
 pub mod order;
@@ -160,6 +161,14 @@ macro_rules! store_suite {
             floors::zero_is_no_limit,
             histories::random_histories_agree_with_a_naive_model,
             histories::random_histories_agree_under_limits,
+            notes::set_replace_and_remove,
+            notes::notes_come_by_prefix_and_page,
+            notes::pages_of_notes_are_bounded,
+            notes::a_note_beyond_its_bounds_changes_nothing,
+            notes::notes_wait_for_what_they_name,
+            notes::k05_a_note_comes_with_its_batch_and_belongs_to_nobody,
+            notes::figures_count_notes,
+            notes::k05_notes_are_kept,
             order::k03_every_ordinal_takes_one_sequence,
             order::sequences_and_times_rise_strictly_from_all_threads,
             order::times_rise_when_the_clock_steps_back,

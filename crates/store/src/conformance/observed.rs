@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use restante_model::{NotKept, Seq, SessionId};
 
 use crate::{
-    contract::QueueSpan,
+    contract::{Note, QueueSpan},
     image::{SessionImage, StoredMessage},
 };
 
@@ -21,6 +21,8 @@ pub struct Observed {
     pub sessions: BTreeMap<SessionId, Seen>,
     /// All retained messages, ascending by topic.
     pub retained: Vec<StoredMessage>,
+    /// All notes, ascending by key.
+    pub notes: Vec<Note>,
 }
 
 /// One session, as its client would find it.
@@ -69,6 +71,7 @@ pub fn observe(driver: &Driver, state: &State, page: usize) -> Observed {
     Observed {
         sessions: state.sessions_ever.iter().filter_map(session).collect(),
         retained: driver.retained_by("#", page),
+        notes: driver.notes_by("", page),
     }
 }
 
@@ -160,6 +163,10 @@ pub fn difference(found: &Observed, expected: &Observed) -> Option<String> {
             let (found, expected) = (short(&found.bound), short(&expected.bound));
             return Some(format!("{id:?}: found bound {found}, expected {expected}"));
         }
+    }
+    if found.notes != expected.notes {
+        let (found, expected) = (short(&found.notes), short(&expected.notes));
+        return Some(format!("notes: found {found}, expected {expected}"));
     }
     (found.retained != expected.retained).then(|| {
         let (found, expected) = (short(&found.retained), short(&expected.retained));

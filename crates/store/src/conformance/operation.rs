@@ -134,5 +134,6 @@ pub fn as_change<'a>(change: &'a ChangeRecord<'a>) -> Change<'a> {
         ChangeRecord::Received { session, packet_id } => Change::Received { session, packet_id },
         ChangeRecord::Completed { session, packet_id } => Change::Completed { session, packet_id },
         ChangeRecord::RetainedCleared { topic } => Change::RetainedCleared { topic },
+        ChangeRecord::Noted { key, value } => Change::Noted { key, value },
     }
 }

@@ -9,7 +9,7 @@ use restante_model::{Cursor, Epochs, NotKept, QoS, QueueId, Seq, SessionId, Unix
 
 use crate::{
     change_record::ChangeRecord,
-    contract::{QueueSpan, Span, Waited},
+    contract::{Note, QueueSpan, Span, Waited},
     image::{SessionImage, StoredMessage, SubscriptionImage},
     record,
 };
@@ -36,6 +36,8 @@ pub struct State {
     pub messages: Vec<(StoredMessage, Vec<QueueId>)>,
     /// The retained message of each topic.
     pub retained: BTreeMap<&'static str, StoredMessage>,
+    /// The value of each note.
+    pub notes: BTreeMap<&'static str, &'static [u8]>,
     /// What was owed when sessions and subscriptions ended, since the store was opened.
     pub waited: Waited,
     /// Whether all that waited at those ends was little enough for a store to count it exactly.
@@ -56,6 +58,7 @@ impl State {
             queues_ever: BTreeSet::new(),
             messages: Vec::new(),
             retained: BTreeMap::new(),
+            notes: BTreeMap::new(),
             waited: Waited::default(),
             waited_is_exact: true,
         }
@@ -135,6 +138,8 @@ impl State {
                 }
             }
             &ChangeRecord::RetainedCleared { topic } => _ = self.retained.remove(topic),
+            &ChangeRecord::Noted { key, value: [] } => _ = self.notes.remove(key),
+            &ChangeRecord::Noted { key, value } => _ = self.notes.insert(key, value),
             ChangeRecord::SessionEnded { session } => self.end(*session),
             ChangeRecord::Unsubscribed { session, .. } => {
                 self.look_at_entries(*session);
@@ -244,6 +249,7 @@ impl State {
                 .map(|(&id, image)| (id, seen(image)))
                 .collect(),
             retained,
+            notes: self.notes.iter().map(note).collect(),
         }
     }
 
@@ -283,6 +289,13 @@ fn fresh(session: SessionId, client_id: &str, at: Seq) -> SessionImage {
         bindings: Vec::new(),
         next_packet_id: 0,
         will: None,
+    }
+}
+
+fn note((&key, &value): (&&str, &&[u8])) -> Note {
+    Note {
+        key: key.into(),
+        value: value.into(),
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn run(shared: &Shared) {
             Request::Session(session, _, done) => done(session_image(shared, session)),
             Request::Bound(session, seqs, _, done) => done(bound(shared, session, &seqs)),
             Request::Retained(request, done) => done(retained(shared, request)),
+            Request::Notes(request, done) => done(shared.tables.read().notes.page(&request)),
             Request::Count(word, count) => shared.counters.waited(word, count.finish()),
         }
     }

@@ -53,17 +53,20 @@ pub(crate) struct Checkpoints {
 
 /// What is to be written.
 enum Work {
-    Changed(Dirty, Vec<Box<str>>),
-    /// Ids and topics to go on from.
+    /// With topics, and keys of notes.
+    Changed(Dirty, Vec<Box<str>>, Vec<Arc<str>>),
+    /// Ids and texts to go on from.
     All {
         queues: Option<u64>,
         sessions: Option<u64>,
-        topics: Topics,
+        topics: Texts,
+        notes: Texts,
     },
 }
 
-enum Topics {
-    From(Option<Box<str>>),
+/// Where to go on among what is ordered by its text.
+enum Texts {
+    After(Option<Box<str>>),
     Done,
 }
 
@@ -84,7 +87,8 @@ impl Checkpoints {
                     let all = Work::All {
                         queues: Some(0),
                         sessions: Some(0),
-                        topics: Topics::From(None),
+                        topics: Texts::After(None),
+                        notes: Texts::After(None),
                     };
                     self.append(shared, file, Some(all))
                 })
@@ -109,7 +113,9 @@ impl Checkpoints {
         let (dirty, mark) = {
             let mut tables = shared.tables.write();
             let topics = std::mem::take(&mut tables.retained.dirty).into_iter().collect();
-            let dirty = Work::Changed(std::mem::take(&mut tables.dirty), topics);
+            let mut dirty = std::mem::take(&mut tables.dirty);
+            let notes = std::mem::take(&mut dirty.notes).into_iter().collect();
+            let dirty = Work::Changed(dirty, topics, notes);
             (dirty, mark(&tables))
         };
         let id = file.id;
@@ -296,12 +302,13 @@ impl Work {
     /// Takes images until the block is full. Answers whether there is more.
     fn slice(&mut self, tables: &mut Tables, block: &mut Block<'_>) -> bool {
         match self {
-            Work::Changed(dirty, topics) => changed(tables, block, dirty, topics),
+            Work::Changed(dirty, topics, notes) => changed(tables, block, dirty, topics, notes),
             Work::All {
                 queues,
                 sessions,
                 topics,
-            } => all(tables, block, queues, sessions, topics),
+                notes,
+            } => all(tables, block, queues, sessions, topics, notes),
         }
     }
 }
@@ -311,6 +318,7 @@ fn changed(
     block: &mut Block<'_>,
     dirty: &mut Dirty,
     topics: &mut Vec<Box<str>>,
+    notes: &mut Vec<Arc<str>>,
 ) -> bool {
     while !block.is_full() {
         if let Some(id) = dirty.queues.pop() {
@@ -326,6 +334,11 @@ fn changed(
                 Some(kept) => block.add_message(&kept.stored(), Image::Retained),
                 None => block.add(&Image::RetainedGone(&topic)),
             }
+        } else if let Some(key) = notes.pop() {
+            match tables.notes.get(&key) {
+                Some(value) => block.add(&Image::Note(&key, value)),
+                None => block.add(&Image::NoteGone(&key)),
+            }
         } else {
             return false;
         }
@@ -338,7 +351,8 @@ fn all(
     block: &mut Block<'_>,
     queues: &mut Option<u64>,
     sessions: &mut Option<u64>,
-    topics: &mut Topics,
+    topics: &mut Texts,
+    notes: &mut Texts,
 ) -> bool {
     while !block.is_full() {
         if let Some(from) = *queues {
@@ -359,13 +373,20 @@ fn all(
                 .collect();
             *sessions = page.map(|(_, next)| next);
             ids.into_iter().for_each(|id| add_session(tables, block, id));
-        } else if let Topics::From(after) = topics {
+        } else if let Texts::After(after) = topics {
             let Some(kept) = tables.retained.after(after.as_deref()).next().cloned() else {
-                *topics = Topics::Done;
+                *topics = Texts::Done;
                 continue;
             };
             *after = Some(kept.topic().into());
             block.add_message(&kept.stored(), Image::Retained);
+        } else if let Texts::After(after) = notes {
+            let Some((key, value)) = tables.notes.next(after.as_deref()) else {
+                *notes = Texts::Done;
+                continue;
+            };
+            block.add(&Image::Note(key, value));
+            *after = Some((&**key).into());
         } else {
             return false;
         }

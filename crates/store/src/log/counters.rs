@@ -100,6 +100,8 @@ impl Shared {
             state_bytes: of(&counters.state_bytes),
             retained: tables.retained.len() as u64,
             retained_bytes: tables.retained.bytes(),
+            notes: tables.notes.len() as u64,
+            note_bytes: tables.notes.bytes(),
             evicted: tables.evicted,
             expired: tables.expired,
             waited: Waited {

@@ -46,6 +46,10 @@ pub struct Inspection {
     pub retained: u64,
     /// Their bytes.
     pub retained_bytes: u64,
+    /// Notes: read positions, marks.
+    pub notes: u64,
+    /// Bytes of their keys and values.
+    pub note_bytes: u64,
     /// Messages in flight to clients.
     pub in_flight: u64,
     /// When the oldest waiting message was published.
@@ -199,6 +203,8 @@ fn describe(
             .collect(),
         retained: tables.retained.len() as u64,
         retained_bytes: tables.retained.bytes(),
+        notes: tables.notes.len() as u64,
+        note_bytes: tables.notes.bytes(),
         in_flight: sessions().map(|session| session.bindings().len() as u64).sum(),
         oldest: oldest(tables),
         last_time: tables.last_time.millis(),

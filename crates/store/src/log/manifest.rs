@@ -11,7 +11,7 @@ use crate::{
 use super::names::{HALF_MADE, MANIFEST};
 
 /// The newest format this program knows.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"RESTANTE";
 const LEN: usize = 40;
@@ -140,13 +140,13 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_in_a_sentence() {
         let mut bytes = Manifest { node: 1, boot: 1 }.encode();
-        bytes[12] = 2;
+        bytes[12] = 3;
         let crc = crc32c::crc32c(&bytes[12..]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());
         let error = decode(&bytes).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the store was written by a newer version format=2 known=1 path=manifest"
+            "the store was written by a newer version format=3 known=2 path=manifest"
         );
     }
 }

@@ -48,8 +48,8 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 use crate::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Span, Store, StoreError,
-        Wake,
+        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
+        Span, Store, StoreError, Wake,
     },
     image::{SessionImage, StoredMessage},
     io::Disk,
@@ -269,6 +269,10 @@ impl Store for LogStore {
 
     fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>) {
         self.shared.requests.ask(Request::Retained(request, done));
+    }
+
+    fn notes(&self, request: NotesRequest, done: Done<NotesPage>) {
+        self.shared.requests.ask(Request::Notes(request, done));
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

@@ -1,4 +1,4 @@
-//! Reading the state files: sessions, queues and retained messages as of the last checkpoint.
+//! Reading the state files: sessions, queues, retained messages and notes as of the last checkpoint.
 
 use std::{io, sync::Arc};
 
@@ -193,7 +193,7 @@ fn load(
             Step::Block { header, at, body } => (Some(header), at, body),
             Step::Damaged { header, at, to, body } => {
                 recovery.findings.push(format!(
-                    "sessions or retained messages may be missing: a checkpoint is damaged file={name} from={at} to={to}"
+                    "sessions, retained messages or notes may be missing: a checkpoint is damaged file={name} from={at} to={to}"
                 ));
                 (header, at, body)
             }
@@ -265,6 +265,14 @@ fn apply(
         Image::RetainedGone(topic) => {
             images.topics.extend(as_of.map(|as_of| (topic.into(), as_of)));
             tables.retained.clear(topic);
+        }
+        Image::Note(key, value) => {
+            images.notes.extend(as_of.map(|as_of| (key.into(), as_of)));
+            tables.notes.set(key, value);
+        }
+        Image::NoteGone(key) => {
+            images.notes.extend(as_of.map(|as_of| (key.into(), as_of)));
+            tables.notes.set(key, &[]);
         }
         Image::Held(message) => held.push(Arc::new(Kept::from_image(&message))),
         // Each checkpoint lists anew what is held: those before the last mark only are of no interest.

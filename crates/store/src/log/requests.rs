@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex};
 use restante_model::{NotKept, Seq, SessionId};
 
 use crate::{
-    contract::{Done, Page, ReadRequest, RetainedPage, RetainedRequest},
+    contract::{Done, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest},
     image::{SessionImage, StoredMessage},
 };
 
@@ -22,6 +22,7 @@ pub(crate) enum Request {
     /// With what was durable when it was asked.
     Bound(SessionId, Vec<Seq>, Seq, Done<Vec<Option<StoredMessage>>>),
     Retained(RetainedRequest, Done<RetainedPage>),
+    Notes(NotesRequest, Done<NotesPage>),
     /// Nobody waits for it: how many messages ended under this word.
     Count(NotKept, Count),
 }
@@ -33,6 +34,7 @@ impl Request {
             Request::Page(request, _) => request.applied,
             Request::Count(..) => Seq::ZERO,
             Request::Retained(request, _) => request.applied,
+            Request::Notes(request, _) => request.applied,
             Request::Session(_, at, _) | Request::Bound(_, _, at, _) => *at,
         }
     }

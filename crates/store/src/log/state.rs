@@ -1,4 +1,4 @@
-//! Images of sessions, queues and retained messages, as records of a state file.
+//! Images of sessions, queues, retained messages and notes, as records of a state file.
 
 use restante_model::{
     Binding, Cursor, Epoch, Epochs, MessageId, QoS, QueueId, Seq, SessionId, UnixMicros, UnixMillis,
@@ -10,6 +10,7 @@ use crate::{
         take_queue, take_ranges, take_will,
     },
     image::{SessionImage, StoredMessage, SubscriptionImage},
+    notes,
     record::{FRAME_LEN, close, open},
     wire::{Reader, put_bytes, put_varint},
 };
@@ -22,6 +23,8 @@ const KIND_RETAINED: u8 = 36;
 const KIND_RETAINED_GONE: u8 = 37;
 const KIND_MARK: u8 = 38;
 const KIND_HELD: u8 = 39;
+const KIND_NOTE: u8 = 40;
+const KIND_NOTE_GONE: u8 = 41;
 
 /// One record of a state file.
 #[derive(Debug, PartialEq)]
@@ -34,6 +37,9 @@ pub(crate) enum Image<'a> {
     RetainedGone(&'a str),
     /// A retained message that somebody has in flight, retained or not.
     Held(StoredImage<'a>),
+    /// Key and value.
+    Note(&'a str, &'a [u8]),
+    NoteGone(&'a str),
     Mark(Mark),
 }
 
@@ -74,6 +80,11 @@ pub(crate) fn encode(out: &mut Vec<u8>, image: &Image<'_>) -> u32 {
         Image::QueueGone(queue) => put_varint(out, queue.0),
         Image::Retained(message) | Image::Held(message) => put_message(out, message),
         Image::RetainedGone(topic) => put_bytes(out, topic.as_bytes()),
+        Image::Note(key, value) => {
+            put_bytes(out, key.as_bytes());
+            put_bytes(out, value);
+        }
+        Image::NoteGone(key) => put_bytes(out, key.as_bytes()),
         Image::Mark(mark) => {
             put_varint(out, mark.replay_from.0);
             put_varint(out, mark.highest_session);
@@ -94,6 +105,8 @@ fn kind(image: &Image<'_>) -> u8 {
         Image::RetainedGone(_) => KIND_RETAINED_GONE,
         Image::Mark(_) => KIND_MARK,
         Image::Held(_) => KIND_HELD,
+        Image::Note(..) => KIND_NOTE,
+        Image::NoteGone(_) => KIND_NOTE_GONE,
     }
 }
 
@@ -113,6 +126,8 @@ pub(crate) fn decode(record: &[u8]) -> Option<Image<'_>> {
         KIND_RETAINED => Image::Retained(take_message(body)?),
         KIND_HELD => Image::Held(take_message(body)?),
         KIND_RETAINED_GONE => Image::RetainedGone(body.str()?),
+        KIND_NOTE => take_note(body)?,
+        KIND_NOTE_GONE => Image::NoteGone(body.str()?),
         KIND_MARK => Image::Mark(Mark {
             replay_from: Seq(body.varint()?),
             highest_session: body.varint()?,
@@ -123,6 +138,11 @@ pub(crate) fn decode(record: &[u8]) -> Option<Image<'_>> {
     };
     body.end()?;
     Some(image)
+}
+
+fn take_note<'a>(body: &mut Reader<'a>) -> Option<Image<'a>> {
+    let (key, value) = (body.str()?, body.bytes()?);
+    (notes::fits(key, value) && !value.is_empty()).then_some(Image::Note(key, value))
 }
 
 fn put_session(out: &mut Vec<u8>, session: &SessionImage) {

@@ -32,8 +32,8 @@ use restante_model::{QueueId, Seq, SessionId, UnixMicros, UnixMillis};
 use crate::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, Page, QueueLimits, ReadRequest, Recovered, RetainedPage, RetainedRequest,
-        Span, Store, StoreError, Wake,
+        Admission, Done, Figures, NotesPage, NotesRequest, Page, QueueLimits, ReadRequest, Recovered,
+        RetainedPage, RetainedRequest, Span, Store, StoreError, Wake,
     },
     image::{SessionImage, StoredMessage},
 };
@@ -44,7 +44,7 @@ use worker::{Job, Jobs, Shared};
 /// What a store in memory is told.
 #[derive(Clone)]
 pub struct MemorySettings {
-    /// Bytes of messages that are kept, with an estimate of what each costs beside its bytes. From here on the store
+    /// Bytes of messages and notes that are kept, with an estimate of what each costs beside its bytes. From here on the store
     /// is [`Admission::Full`] until a sixteenth is free again. Sessions and subscriptions do not count: they have
     /// limits of their own (K24).
     pub bytes_max: usize,
@@ -202,6 +202,10 @@ impl Store for MemoryStore {
 
     fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>) {
         self.hand_over(Job::Retained(request, done));
+    }
+
+    fn notes(&self, request: NotesRequest, done: Done<NotesPage>) {
+        self.hand_over(Job::Notes(request, done));
     }
 
     fn queue_full(&self, queue: QueueId) -> bool {

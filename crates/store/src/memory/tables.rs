@@ -10,6 +10,7 @@ use crate::{
     change_record::ChangeRecord,
     contract::{QueueLimits, RetainedPage, RetainedRequest, Waited, WhenFull},
     image::StoredMessage,
+    notes::Notes,
     record::{self, MessageRecord},
 };
 
@@ -34,6 +35,7 @@ pub(super) struct Tables {
     pub(super) closed: Vec<Queue>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) retained: Retained,
+    pub(super) notes: Notes,
     /// The last sequence that was applied.
     pub(super) applied: Seq,
     /// The time of the last tick.
@@ -62,6 +64,7 @@ impl Tables {
             closed: Vec::new(),
             sessions: BTreeMap::new(),
             retained: Retained::default(),
+            notes: Notes::default(),
             applied,
             now: UnixMillis(0),
             sweep: Sweep::default(),
@@ -136,6 +139,7 @@ impl Tables {
                 let cleared = self.retained.clear(topic);
                 self.release(cleared);
             }
+            ChangeRecord::Noted { key, value } => _ = self.notes.set(key, value),
             ChangeRecord::SessionOpened {
                 session,
                 client_id,

@@ -13,8 +13,12 @@ use std::collections::HashSet;
 
 use crate::{
     batch::Batch,
-    contract::{Admission, Done, Figures, Page, ReadRequest, RetainedPage, RetainedRequest, Wake},
+    contract::{
+        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
+        Wake,
+    },
     image::{SessionImage, StoredMessage},
+    notes::NOTE_OVERHEAD_BYTES,
 };
 
 use super::tables::Tables;
@@ -62,6 +66,7 @@ pub(super) enum Job {
     Session(SessionId, Seq, Done<Option<SessionImage>>),
     BoundMessages(SessionId, Vec<Seq>, Done<Vec<Option<StoredMessage>>>),
     Retained(RetainedRequest, Done<RetainedPage>),
+    Notes(NotesRequest, Done<NotesPage>),
 }
 
 impl Shared {
@@ -165,6 +170,7 @@ impl Job {
         match self {
             Job::Read(request, _) => request.applied,
             Job::Retained(request, _) => request.applied,
+            Job::Notes(request, _) => request.applied,
             Job::Session(_, at, _) => *at,
             Job::Batch { .. } | Job::BoundMessages(..) => Seq::ZERO,
         }
@@ -181,11 +187,14 @@ fn answer(tables: &mut Tables, job: Job) {
         }
         Job::BoundMessages(session, seqs, done) => done(tables.bound_messages(session, &seqs)),
         Job::Retained(request, done) => done(tables.retained(&request)),
+        Job::Notes(request, done) => done(tables.notes.page(&request)),
     }
 }
 
 fn publish(shared: &Shared, tables: &Tables, figures: &mut Figures) {
-    let bytes = tables.bodies.bytes();
+    let notes = tables.notes.len() as u64;
+    let of_notes = tables.notes.bytes() + notes * NOTE_OVERHEAD_BYTES;
+    let bytes = tables.bodies.bytes() + of_notes as usize;
     let full = if shared.full.load(Ordering::Relaxed) {
         bytes > shared.bytes_max - shared.bytes_max / REOPEN_DIVISOR
     } else {
@@ -195,7 +204,9 @@ fn publish(shared: &Shared, tables: &Tables, figures: &mut Figures) {
     figures.sessions = tables.sessions.len() as u64;
     figures.queues = tables.queues.len() as u64;
     figures.entries = tables.entries;
-    figures.segment_bytes = bytes as u64;
+    figures.segment_bytes = tables.bodies.bytes() as u64;
+    figures.notes = notes;
+    figures.note_bytes = tables.notes.bytes();
     figures.retained = tables.retained.len() as u64;
     figures.retained_bytes = tables.retained.bytes();
     figures.evicted = tables.evicted;

@@ -89,6 +89,9 @@ pub(crate) fn describe(store: &Open) -> String {
     for message in driver.retained("#") {
         writeln!(text, "retained {}", words(&message)).unwrap();
     }
+    for note in driver.notes_by("", 3) {
+        writeln!(text, "note {:?} value {}", note.key, note.value.escape_ascii()).unwrap();
+    }
     text
 }
 

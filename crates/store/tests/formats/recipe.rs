@@ -136,6 +136,16 @@ fn begin(driver: &Driver) {
             ..plain(&[], payload)
         });
     }
+    driver.commit(|batch| {
+        for (key, value) in [
+            ("position/house/reader/α", &b"\x00\x01\xff"[..]),
+            ("position/house/slow/α", b"1"),
+            ("mark/house", b"first"),
+            ("topic/house/α", b"1"),
+        ] {
+            batch.change(&Change::Noted { key, value });
+        }
+    });
     // Nobody reads it, and it is kept all the same: it is bound, and replaced as its topic's retained message.
     let held = driver.message(&NewMessage {
         topic: "kept/held",
@@ -184,6 +194,7 @@ fn end_some(driver: &Driver, folder: &Path) {
     driver.change(&Change::SessionEnded { session: GUEST });
     driver.change(&Change::QueueClosed { queue: GOING });
     driver.change(&Change::RetainedCleared { topic: "kept/3" });
+    driver.change(&noted("position/house/slow/α", b""));
     checkpoint(driver, folder, LATE, "late");
 }
 
@@ -232,6 +243,9 @@ fn once_more(driver: &Driver) {
             next: 513,
         });
         batch.change(&Change::RetainedCleared { topic: "kept/2" });
+        batch.change(&noted("mark/house", b"second"));
+        batch.change(&noted("topic/house/α", b""));
+        batch.change(&noted("topic/house/β", b"\x02"));
     });
     let messages: Vec<Seq> = (0..8)
         .map(|number| {
@@ -341,6 +355,10 @@ fn subscribed<'a>(
         queue,
         options,
     }
+}
+
+fn noted<'a>(key: &'a str, value: &'a [u8]) -> Change<'a> {
+    Change::Noted { key, value }
 }
 
 fn bound(session: SessionId, seq: Seq, packet_id: u16, qos: QoS) -> Change<'static> {

@@ -255,7 +255,7 @@ fn a_newer_format_is_refused() {
             refused,
             Some(StoreError::NewerFormat {
                 found: 9,
-                known: 1,
+                known: 2,
                 ..
             })
         ),

@@ -37,6 +37,14 @@ fn a_stopped_store_tells_what_is_in_it_and_stays_as_it_was() {
         set_retained: true,
         ..plain(&[], b"kept")
     });
+    for (key, value) in [
+        ("mark", &b"123"[..]),
+        ("gone", b"1"),
+        ("mark/2", b"2"),
+        ("gone", b""),
+    ] {
+        store.driver.change(&Change::Noted { key, value });
+    }
     // As killed: the last part is read from the log.
     drop(store);
     let before = disk.files();
@@ -55,8 +63,9 @@ fn a_stopped_store_tells_what_is_in_it_and_stays_as_it_was() {
     );
     assert_eq!(
         (inspection.retained, inspection.boots, inspection.format),
-        (1, 1, 1)
+        (1, 1, 2)
     );
+    assert_eq!((inspection.notes, inspection.note_bytes), (2, 14));
     let longest: Vec<_> = inspection
         .longest
         .iter()
@@ -109,6 +118,47 @@ fn a_good_store_verifies_and_a_damaged_one_says_where() {
         bad.problems
     );
     assert_eq!(bad.inspection.queues, 1);
+}
+
+/// A note stands in the log until a checkpoint has it, and then in the state file.
+#[test]
+fn a_damaged_note_is_found_in_either_place() {
+    for closed in [false, true] {
+        let disk = SimDisk::new(1);
+        let store = open(&disk);
+        for number in 0..200 {
+            let (key, value) = (format!("mark/{number:03}"), [7; 40]);
+            store.driver.change(&Change::Noted {
+                key: &key,
+                value: &value,
+            });
+        }
+        match closed {
+            true => store.close(),
+            false => drop(store),
+        }
+        let good = verify(Arc::new(disk.clone())).unwrap();
+        assert_eq!(
+            (good.damaged, good.inspection.notes),
+            (0, 200),
+            "{:?}",
+            good.problems
+        );
+        let (begins, ends) = if closed {
+            ("state-", ".st")
+        } else {
+            ("log-", ".seg")
+        };
+        let name = files(&disk, begins, ends).remove(0);
+        assert!(disk.flip(&name, 5000, 5));
+        let bad = verify(Arc::new(disk.clone())).unwrap();
+        assert!(bad.damaged >= 1 && bad.inspection.notes == 199, "{bad:?}");
+        assert!(
+            bad.problems.iter().any(|problem| problem.contains(&name)),
+            "{:?}",
+            bad.problems
+        );
+    }
 }
 
 #[test]

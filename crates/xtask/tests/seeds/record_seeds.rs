@@ -233,5 +233,19 @@ fn changes() -> Vec<(&'static str, Change<'static>)> {
             "retained-cleared",
             Change::RetainedCleared { topic: "site/1/door" },
         ),
+        (
+            "noted",
+            Change::Noted {
+                key: "position/doors/door-7/site/1/door",
+                value: &[0, 255, 7],
+            },
+        ),
+        (
+            "noted-no-more",
+            Change::Noted {
+                key: "position/doors/door-7/site/1/door",
+                value: &[],
+            },
+        ),
     ]
 }

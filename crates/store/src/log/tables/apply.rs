@@ -81,6 +81,12 @@ impl Tables {
                     self.retained.clear(topic);
                 }
             }
+            ChangeRecord::Noted { key, value } => {
+                if !self.image_has_note(key, at) {
+                    let changed = self.notes.set(key, value);
+                    self.dirty.notes.extend(changed);
+                }
+            }
             ChangeRecord::SessionOpened {
                 session,
                 client_id,
@@ -439,6 +445,11 @@ impl Tables {
     fn image_has_session(&self, id: SessionId, at: Seq) -> bool {
         let images = self.images.as_ref();
         images.is_some_and(|images| images.sessions.get(&id.0).is_some_and(|&has| has >= at))
+    }
+
+    fn image_has_note(&self, key: &str, at: Seq) -> bool {
+        let images = self.images.as_ref();
+        images.is_some_and(|images| images.notes.get(key).is_some_and(|&has| has >= at))
     }
 
     fn image_has_topic(&self, topic: &str, at: Seq) -> bool {

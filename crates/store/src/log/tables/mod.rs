@@ -8,7 +8,10 @@ pub(crate) mod segments;
 pub(crate) mod session;
 pub(crate) mod table;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use restante_model::{Cursor, Seq, SessionId, UnixMicros, UnixMillis};
 
@@ -25,7 +28,7 @@ use super::{
     segment::{Open, Sealed, SegmentFile},
     waited::Ended,
 };
-use crate::log::index::Summary;
+use crate::{log::index::Summary, notes::Notes};
 
 /// The tables.
 #[derive(Default)]
@@ -33,6 +36,7 @@ pub(crate) struct Tables {
     pub(crate) sessions: Table<Session>,
     pub(crate) queues: Table<Queue>,
     pub(crate) retained: Retained,
+    pub(crate) notes: Notes,
     pub(crate) segments: Segments,
     /// The last sequence that was applied.
     pub(crate) applied: Seq,
@@ -68,6 +72,8 @@ pub(crate) struct Dirty {
     pub(crate) sessions_gone: Vec<u64>,
     pub(crate) queues: Vec<u64>,
     pub(crate) queues_gone: Vec<u64>,
+    /// Keys of notes, also of those that are gone.
+    pub(crate) notes: HashSet<Arc<str>>,
 }
 
 /// Up to which sequence the image of an entity has the log in it; for entities whose image is newer than the
@@ -77,6 +83,7 @@ pub(crate) struct ImagesHave {
     pub(crate) sessions: IdMap<Seq>,
     pub(crate) queues: IdMap<Seq>,
     pub(crate) topics: HashMap<Box<str>, Seq>,
+    pub(crate) notes: HashMap<Box<str>, Seq>,
 }
 
 /// What only the policy `reject-publisher` needs.
