@@ -14,7 +14,7 @@ use restante_model::{Filter, QoS, QueueId, SessionId, UnixMillis};
 use restante_session::ServerLimits;
 use restante_store::{
     batch::Batch,
-    change::Change,
+    change::{Change, OWN_VERSION},
     contract::{Admission, Recovered, Store},
     image::SessionImage,
 };
@@ -216,6 +216,10 @@ fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) {
     recovered.sessions(&mut |image| {
         if image.version == GROUP_VERSION {
             groups.extend(restore_group(shared, image));
+            return;
+        }
+        if image.version == OWN_VERSION {
+            // No client's: whoever opened it knows it by its name.
             return;
         }
         let since = if image.connected { now } else { image.since };

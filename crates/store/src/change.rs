@@ -4,6 +4,12 @@ use restante_model::{Binding, QoS, QueueId, Seq, SessionId, SubscriptionOptions,
 
 use crate::image::Will;
 
+/// What stands in the place of a protocol version in a session of the broker's own: one reader of a queue that no client
+/// has, such as what drains an outbox. No limit of the store applies to it ([`QueueLimits`](crate::contract::QueueLimits)):
+/// nothing is pushed out of what it waits for, it makes no queue full, and what it waits for stays readable when it has
+/// expired. Who opens one looks at [`Store::backlog`](crate::contract::Store::backlog), and limits it.
+pub const OWN_VERSION: u8 = 1;
+
 /// Most bytes of a note's key: a topic and a client id of any length, and as much again.
 pub const NOTE_KEY_BYTES_MAX: usize = 192 << 10;
 
@@ -58,7 +64,7 @@ pub enum Change<'a> {
         session: SessionId,
         /// Client id; ignored when the session exists.
         client_id: &'a str,
-        /// Protocol version number (3, 4, 5).
+        /// Protocol version number (3, 4, 5); 0: a shared group's, [`OWN_VERSION`]: the broker's own.
         version: u8,
         /// Session expiry interval in seconds, after capping; `u32::MAX` = never.
         expiry: u32,

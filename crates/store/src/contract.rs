@@ -80,6 +80,11 @@ pub trait Store: Send + Sync + 'static {
     /// [`WhenFull::RejectPublisher`] (K22). As of the last applied batch.
     fn queue_full(&self, queue: QueueId) -> bool;
 
+    /// What waits for a session of the broker's own ([`OWN_VERSION`](crate::change::OWN_VERSION)): the entries of its
+    /// queues beyond its cursor, as of the last applied batch. Nothing for any other session. Cheap enough for once a
+    /// second; never reads a disk.
+    fn backlog(&self, session: SessionId) -> Backlog;
+
     /// Whether a topic may have a retained message, as of the last applied batch. Asked for what is to be cleared while
     /// the store is full: only that frees space. A store that cannot say at once answers yes.
     fn has_retained(&self, topic: &str) -> bool {
@@ -245,6 +250,19 @@ pub struct Entry {
     pub message: Result<StoredMessage, NotKept>,
 }
 
+/// What waits for a session of the broker's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Entries beyond the low-water mark of its cursor. Exact while nothing is acknowledged out of order and the cursor
+    /// stands where it stood at the last tick; else an upper bound, by what was acknowledged out of order and, in the log,
+    /// by what was acknowledged of one segment since that tick.
+    pub messages: u64,
+    /// Bytes of their records, about: within a segment in proportion to the messages.
+    pub bytes: u64,
+    /// When the oldest of them was published, or somewhat earlier: as of the last tick. `None` when nothing waits.
+    pub oldest: Option<UnixMillis>,
+}
+
 /// Figures of a store.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
@@ -287,7 +305,7 @@ pub struct Figures {
     pub stalled: bool,
     /// Queue entries that limits pushed out (an upper bound where filters overlap, K23).
     pub evicted: u64,
-    /// Queue entries that the sweep removed because their message had expired, once per queue and message (K16, K30).
+    /// Queue entries (not those that a session of the broker's own waits for) that the sweep removed because their message had expired, once per queue and message (K16, K30).
     pub expired: u64,
     /// What sessions and subscriptions still waited for when they ended.
     pub waited: Waited,
@@ -333,7 +351,7 @@ pub trait Recovered {
     fn findings(&self) -> &[String];
 }
 
-/// Limits that the store applies to backlogs (K22).
+/// Limits that the store applies to backlogs (K22), but not to those of the broker's own sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Most messages a session may be owed; 0 = no limit.

@@ -10,7 +10,7 @@ pub struct SessionImage {
     pub session: SessionId,
     /// Client id.
     pub client_id: Box<str>,
-    /// Protocol version number of the last connection.
+    /// Protocol version number of the last connection; see [`Change::SessionOpened`](crate::change::Change::SessionOpened).
     pub version: u8,
     /// Session expiry interval in seconds; `u32::MAX` = never.
     pub expiry: u32,

@@ -13,8 +13,8 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 use restante_store::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
-        Span, Store, StoreError, Wake,
+        Admission, Backlog, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage,
+        RetainedRequest, Span, Store, StoreError, Wake,
     },
     image::{SessionImage, StoredMessage},
 };
@@ -225,6 +225,10 @@ impl Store for HeldStore {
 
     fn queue_full(&self, queue: QueueId) -> bool {
         self.inner.queue_full(queue)
+    }
+
+    fn backlog(&self, session: SessionId) -> Backlog {
+        self.inner.backlog(session)
     }
 
     fn has_retained(&self, topic: &str) -> bool {

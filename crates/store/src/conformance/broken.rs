@@ -13,11 +13,11 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 
 use crate::{
     batch::Batch,
-    change::{Change, NewMessage},
+    change::{Change, NewMessage, OWN_VERSION},
     change_record::ChangeRecord,
     contract::{
-        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
-        Span, Store, StoreError, Waited, Wake,
+        Admission, Backlog, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage,
+        RetainedRequest, Span, Store, StoreError, Waited, Wake,
     },
     image::{SessionImage, StoredMessage},
     record::{Body, MessageRecord},
@@ -40,6 +40,8 @@ pub enum Fault {
     MessageLost,
     /// A message is kept, its QoS 2 receipt is not.
     ReceiptLost,
+    /// A session of the broker's own is taken for a client's.
+    OwnForgotten,
     /// The body of a bound message is gone when its queue is.
     BindingNotPinned,
     /// A closed queue stays.
@@ -86,6 +88,7 @@ impl Fault {
         Fault::EntryDoubled,
         Fault::MessageLost,
         Fault::ReceiptLost,
+        Fault::OwnForgotten,
         Fault::BindingNotPinned,
         Fault::QueueNotClosed,
         Fault::SessionNotEnded,
@@ -180,15 +183,16 @@ impl BrokenStore {
                     client_id,
                     version,
                     expiry,
+                    will,
                     at,
-                    ..
-                }) if self.has(Fault::WillForgotten) => {
+                }) => {
+                    let forgotten = self.has(Fault::OwnForgotten) && *version == OWN_VERSION;
                     spoiled.change(&Change::SessionOpened {
                         session: *session,
                         client_id,
-                        version: *version,
+                        version: if forgotten { 5 } else { *version },
                         expiry: *expiry,
-                        will: None,
+                        will: will.clone().filter(|_| !self.has(Fault::WillForgotten)),
                         at: *at,
                     });
                 }
@@ -347,6 +351,10 @@ impl Store for BrokenStore {
 
     fn queue_full(&self, queue: QueueId) -> bool {
         self.store.queue_full(queue)
+    }
+
+    fn backlog(&self, session: SessionId) -> Backlog {
+        self.store.backlog(session)
     }
 
     fn has_retained(&self, topic: &str) -> bool {

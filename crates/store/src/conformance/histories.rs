@@ -1,6 +1,8 @@
 //! Behaviours: random histories against the naive model. The same seed gives the same history.
 
-use crate::contract::WhenFull;
+use restante_model::UnixMillis;
+
+use crate::{change::OWN_VERSION, contract::WhenFull};
 
 use super::{
     OpenSettings, Place,
@@ -34,6 +36,29 @@ pub fn random_histories_agree_under_limits(place: &dyn Place) {
         seed(),
         150,
     );
+}
+
+/// What the store says waits for the broker's own is no less than what does, and it says since when.
+fn look_at_own(driver: &Driver, state: &State) {
+    let own = state.sessions.values();
+    for image in own.filter(|image| image.version == OWN_VERSION) {
+        let waits = state.backlog(image);
+        // In each queue by itself.
+        let entries: u64 = waits.iter().map(|owed| u64::from(owed.spans.count_ones())).sum();
+        let oldest = waits.first().and_then(|owed| owed.message.as_ref().ok());
+        let oldest = oldest.map(|message| UnixMillis(message.id.micros() / 1000));
+        let what = format!(
+            "{:?} has {entries} or more since {oldest:?} or before",
+            image.session
+        );
+        driver.until(&what, || {
+            let told = driver.store().backlog(image.session);
+            let since = told
+                .oldest
+                .is_some_and(|told| oldest.is_none_or(|oldest| told <= oldest));
+            told.messages >= entries && (since || told.messages == 0)
+        });
+    }
 }
 
 fn seed() -> u64 {
@@ -77,6 +102,7 @@ pub fn run(place: &dyn Place, settings: &OpenSettings, seed: u64, batches: usize
             if let Some(wrong) = wrong {
                 panic!("seed {seed}, batch {number}, reopened {reopen}: {wrong}");
             }
+            look_at_own(&driver, &state);
             let what = format!("{:?} is counted (seed {seed}, batch {number})", state.waited);
             driver.until(&what, || match (driver.store().figures().waited, state.waited) {
                 (found, expected) if state.waited_is_exact => found == expected,

@@ -10,6 +10,7 @@ use restante_model::{
 };
 
 use crate::{
+    change::OWN_VERSION,
     change_record::ChangeRecord,
     image::{SessionImage, Will},
 };
@@ -151,7 +152,10 @@ impl History {
     fn open(&mut self, batch: &mut Draft<'_>, session: SessionId) {
         let client_id = self.random.choose(CLIENTS).copied().unwrap_or_default();
         let will = self.random.one_in(3).then(|| self.will());
-        let version = self.random.within(3..6) as u8;
+        let version = match self.random.one_in(6) {
+            true => OWN_VERSION,
+            false => self.random.within(3..6) as u8,
+        };
         let expiry = self
             .random
             .choose(&[60, 3600, u32::MAX])

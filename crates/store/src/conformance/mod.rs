@@ -20,6 +20,7 @@ pub mod notes;
 pub mod observed;
 pub mod operation;
 pub mod order;
+pub mod own;
 pub mod progress;
 pub mod queues;
 pub mod random;
@@ -173,6 +174,13 @@ macro_rules! store_suite {
             order::sequences_and_times_rise_strictly_from_all_threads,
             order::times_rise_when_the_clock_steps_back,
             order::ids_rise_within_a_large_batch,
+            own::k22_limits_are_not_for_the_brokers_own,
+            own::k22_a_client_beside_the_brokers_own_is_limited,
+            own::k22_the_brokers_own_makes_no_queue_full,
+            own::what_waits_for_the_brokers_own_is_told,
+            own::k16_what_has_expired_stays_for_the_brokers_own,
+            own::the_brokers_own_comes_back,
+            own::k15_what_the_brokers_own_has_passed_stays_for_who_is_bound,
             progress::durable_follows_the_order_of_submits,
             progress::wakes_come_and_never_from_inside_a_call,
             progress::k26_congestion_ends,

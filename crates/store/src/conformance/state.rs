@@ -8,6 +8,7 @@ use bytes::Bytes;
 use restante_model::{Cursor, Epochs, NotKept, QoS, QueueId, Seq, SessionId, UnixMicros};
 
 use crate::{
+    change::OWN_VERSION,
     change_record::ChangeRecord,
     contract::{Note, QueueSpan, Span, Waited},
     image::{SessionImage, StoredMessage, SubscriptionImage},
@@ -258,6 +259,7 @@ impl State {
         let floors: Vec<(SessionId, Seq)> = self
             .sessions
             .iter()
+            .filter(|(_, image)| image.version != OWN_VERSION)
             .filter_map(|(&id, image)| {
                 let mut backlog = self.backlog(image);
                 backlog.retain(|message| !has_begun(image, message.seq));

@@ -146,7 +146,7 @@ fn read_one(shared: &Shared, picked: &Picked, places: &[Place]) -> Option<Stored
     )
 }
 
-fn read(file: &SegmentFile, start: u32, len: u32) -> Option<Bytes> {
+pub(crate) fn read(file: &SegmentFile, start: u32, len: u32) -> Option<Bytes> {
     if u64::from(start) + u64::from(len) > file.len {
         return None;
     }

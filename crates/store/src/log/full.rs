@@ -54,7 +54,7 @@ fn is_full(tables: &Tables, id: u64, limits: &QueueLimits) -> bool {
         .as_ref()
         .and_then(|rejecting| rejecting.readers.get(&id));
     let lowest = |reader: &u64| {
-        let session = tables.sessions.get(*reader)?;
+        let session = tables.sessions.get(*reader).filter(|session| !session.is_own())?;
         let mine = session
             .subscriptions
             .iter()

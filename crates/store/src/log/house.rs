@@ -10,6 +10,7 @@ use std::{
 use restante_model::UnixMillis;
 
 use super::{
+    backlog,
     checkpoint::Checkpoints,
     merge,
     names::{FileId, HALF_MADE},
@@ -170,6 +171,7 @@ impl Housekeeper {
             self.checkpoint();
         }
         self.merge();
+        backlog::look(&shared);
         let commits = shared.counters.bytes_committed();
         let idle = std::mem::replace(&mut self.commits_then, commits) == commits;
         let room = space::reserve(&shared) + 2 * shared.settings.segment_bytes;

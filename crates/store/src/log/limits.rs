@@ -98,7 +98,7 @@ enum Pushed {
 
 /// Whether a session may be above the limit, by what its queues hold at most.
 pub(crate) fn is_above(tables: &Tables, session: &Session, limits: &QueueLimits) -> bool {
-    if limits.when_full == WhenFull::RejectPublisher {
+    if limits.when_full == WhenFull::RejectPublisher || session.is_own() {
         return false;
     }
     let mut sum = Load::default();

@@ -1,6 +1,7 @@
 //! The log store: everything that must survive, in one log (see `docs/design/store.md`).
 
 mod answer;
+mod backlog;
 mod block;
 mod checkpoint;
 mod commit;
@@ -48,8 +49,8 @@ use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 use crate::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
-        Span, Store, StoreError, Wake,
+        Admission, Backlog, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage,
+        RetainedRequest, Span, Store, StoreError, Wake,
     },
     image::{SessionImage, StoredMessage},
     io::Disk,
@@ -277,6 +278,10 @@ impl Store for LogStore {
 
     fn queue_full(&self, queue: QueueId) -> bool {
         self.shared.queues_full.read().contains(&queue.0)
+    }
+
+    fn backlog(&self, session: SessionId) -> Backlog {
+        backlog::backlog(&self.shared.tables.read(), session)
     }
 
     fn has_retained(&self, topic: &str) -> bool {

@@ -14,6 +14,7 @@ use crate::{
 };
 
 use super::{
+    backlog,
     checkpoint::Checkpoints,
     full,
     manifest::{FORMAT, FoundManifest, Manifest},
@@ -126,6 +127,7 @@ pub(crate) fn open(
     let (next, time) = (first.plus(1), UnixMicros(last_time.0 + ID_TIME_MAX));
     let shared = Shared::new(settings, disk, node, tables, supply, next, time, log.unwritten);
     let shared = Arc::new(shared);
+    backlog::look(&shared);
     shared.counters.damaged(damaged);
     shared
         .counters

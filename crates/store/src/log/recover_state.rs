@@ -237,6 +237,7 @@ fn apply(
             let id = image.session.0;
             images.sessions.extend(as_of.map(|as_of| (id, as_of)));
             tables.highest_session = tables.highest_session.max(id);
+            tables.own.opened(image.session, image.version);
             let session = Session::from_image(image, &tables.queues);
             *tables
                 .sessions
@@ -244,6 +245,7 @@ fn apply(
         }
         Image::SessionGone(id) => {
             images.sessions.extend(as_of.map(|as_of| (id.0, as_of)));
+            tables.own.ended(id);
             tables.sessions.remove(id.0);
         }
         Image::Queue(id, filter) => {

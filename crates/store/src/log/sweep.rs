@@ -155,34 +155,43 @@ fn trim(tables: &mut Tables, mut from: u64, start: Seq) -> Option<u64> {
     Some(from)
 }
 
-/// Gives up the entries of segments in which every message has expired.
+/// Gives up the entries of segments in which every message has expired, but for those that the broker's own sessions
+/// wait for: what is written down for somebody else is written down though it has expired.
 fn expire_segments(shared: &Shared) {
     let mut tables = shared.tables.write();
     let now = tables.now;
+    let own = tables.own_queues();
     let mut gone: Vec<u32> = Vec::new();
     for held in tables.segments.sealed() {
-        if held.live > 0 && held.segment.summary.deadline <= now {
+        if held.live > 0 && !held.expired && held.segment.summary.deadline <= now {
             gone.push(held.segment.file.key);
         }
     }
     let mut count = 0;
     for &key in &gone {
-        count += tables.segments.expire(key);
+        let own = own.iter().filter_map(|&id| tables.queues.get(id));
+        let left = own.map(|queue| queue.count_in(key)).sum();
+        count += tables.segments.expire(key, left);
     }
     if !gone.is_empty() {
-        for (_, queue) in tables.queues.values_mut() {
-            queue.drop_runs(|segment| gone.contains(&segment));
+        for (id, queue) in tables.queues.values_mut() {
+            if !own.contains(&id) {
+                queue.drop_runs(|segment| gone.contains(&segment));
+            }
         }
     }
     let Tables { segments, queues, .. } = &mut *tables;
     if let Some(open) = &mut segments.open
-        && open.live > 0
         && open.deadline <= now
     {
-        for &id in &open.queues {
-            count += queues.get_mut(id).map_or(0, Queue::drop_open);
+        let own_open = own.iter().filter_map(|&id| queues.get(id)?.open());
+        let left: u64 = own_open.map(|entries| entries.len() as u64).sum();
+        if open.live > left {
+            for &id in open.queues.iter().filter(|&id| !own.contains(id)) {
+                count += queues.get_mut(id).map_or(0, Queue::drop_open);
+            }
+            open.live = left;
         }
-        open.live = 0;
     }
     tables.entries = tables.entries.saturating_sub(count);
     tables.expired += count;

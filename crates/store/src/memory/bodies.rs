@@ -54,6 +54,11 @@ impl Body {
         self.record_bytes
     }
 
+    /// When it was published.
+    pub(super) fn published(&self) -> UnixMillis {
+        UnixMillis(self.id.micros() / 1000)
+    }
+
     /// The message as readers get it.
     pub(super) fn stored(&self, seq: Seq) -> StoredMessage {
         StoredMessage {

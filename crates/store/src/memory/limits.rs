@@ -17,7 +17,7 @@ use super::{
 impl Tables {
     /// Moves a session's cursor over what its limit pushes out, and counts that. Answers how many steps it took.
     pub(super) fn limit(&mut self, id: SessionId) -> usize {
-        if self.limits.when_full == WhenFull::RejectPublisher {
+        if self.limits.when_full == WhenFull::RejectPublisher || self.own.contains(&id) {
             return 1;
         }
         let Some(session) = self.sessions.get_mut(&id) else {
@@ -60,8 +60,11 @@ impl Tables {
             // The remembered slowest reader may have moved on: look again before calling the queue full.
             let mut full = is_full(queue.load(queue.slowest, Seq::MAX), limits);
             if full {
-                let low = |session| {
-                    let session = self.sessions.get(session)?;
+                let low = |session: &SessionId| {
+                    let session = self
+                        .sessions
+                        .get(session)
+                        .filter(|_| !self.own.contains(session))?;
                     session
                         .owed()
                         .filter(|span| span.queue == id)

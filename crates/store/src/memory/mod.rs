@@ -32,8 +32,8 @@ use restante_model::{QueueId, Seq, SessionId, UnixMicros, UnixMillis};
 use crate::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, NotesPage, NotesRequest, Page, QueueLimits, ReadRequest, Recovered,
-        RetainedPage, RetainedRequest, Span, Store, StoreError, Wake,
+        Admission, Backlog, Done, Figures, NotesPage, NotesRequest, Page, QueueLimits, ReadRequest,
+        Recovered, RetainedPage, RetainedRequest, Span, Store, StoreError, Wake,
     },
     image::{SessionImage, StoredMessage},
 };
@@ -98,6 +98,7 @@ impl MemoryStore {
             pending_bytes: 0.into(),
             full: false.into(),
             queues_full: RwLock::default(),
+            backlogs: Mutex::default(),
             figures: Mutex::default(),
             wakes: Mutex::default(),
         });
@@ -210,6 +211,15 @@ impl Store for MemoryStore {
 
     fn queue_full(&self, queue: QueueId) -> bool {
         self.shared.queues_full.read().contains(&queue)
+    }
+
+    fn backlog(&self, session: SessionId) -> Backlog {
+        self.shared
+            .backlogs
+            .lock()
+            .get(&session)
+            .copied()
+            .unwrap_or_default()
     }
 
     fn tick(&self, now: UnixMillis) {

@@ -109,11 +109,16 @@ impl Tables {
     }
 
     fn trim(&mut self, id: QueueId, start: Seq, most: usize) -> (Trimmed, usize) {
+        // What the broker's own sessions wait for stays, though it has expired.
+        let now = match self.queues.get(&id) {
+            Some(queue) if self.is_read_by_own(queue) => UnixMillis(0),
+            _ => self.now,
+        };
         let Some(queue) = self.queues.get_mut(&id) else {
             return (Trimmed::Done { expired: 0 }, 1);
         };
         let mut gone = Vec::new();
-        let trimmed = queue.trim(start, self.now, most, &mut gone);
+        let trimmed = queue.trim(start, now, most, &mut gone);
         if let Trimmed::Done { expired } = trimmed {
             self.expired += expired;
         }

@@ -1,14 +1,15 @@
 //! Everything the memory store knows. Owned by its worker thread, so nothing here is locked; changed record by
 //! record, in the order of the sequences.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use restante_model::{Cursor, MessageId, QueueId, Seq, SessionId, UnixMicros, UnixMillis};
 
 use crate::{
     batch::Batch,
+    change::OWN_VERSION,
     change_record::ChangeRecord,
-    contract::{QueueLimits, RetainedPage, RetainedRequest, Waited, WhenFull},
+    contract::{Backlog, QueueLimits, RetainedPage, RetainedRequest, Waited, WhenFull},
     image::StoredMessage,
     notes::Notes,
     record::{self, MessageRecord},
@@ -34,6 +35,8 @@ pub(super) struct Tables {
     /// Queues that were closed and whose bodies the sweep still has to free.
     pub(super) closed: Vec<Queue>,
     pub(super) sessions: BTreeMap<SessionId, Session>,
+    /// Those of the broker's own.
+    pub(super) own: BTreeSet<SessionId>,
     pub(super) retained: Retained,
     pub(super) notes: Notes,
     /// The last sequence that was applied.
@@ -63,6 +66,7 @@ impl Tables {
             queues: HashMap::new(),
             closed: Vec::new(),
             sessions: BTreeMap::new(),
+            own: BTreeSet::new(),
             retained: Retained::default(),
             notes: Notes::default(),
             applied,
@@ -148,6 +152,10 @@ impl Tables {
                 will,
                 at: since,
             } => {
+                match version == OWN_VERSION {
+                    true => _ = self.own.insert(session),
+                    false => _ = self.own.remove(&session),
+                }
                 let session = self.sessions.entry(session);
                 let session = session.or_insert_with(|| Session::new(client_id, at));
                 session.version = version;
@@ -274,6 +282,7 @@ impl Tables {
         let Some(mut ended) = self.sessions.remove(&session) else {
             return;
         };
+        self.own.remove(&session);
         ended.bind_all(&[], &mut self.bodies);
         for subscription in ended.subscriptions.into_values() {
             self.leave_queue(subscription.queue, session);
@@ -294,6 +303,29 @@ impl Tables {
         if let Some(seq) = seq {
             self.bodies.release(seq);
         }
+    }
+
+    /// What waits for a session.
+    pub(super) fn backlog(&self, id: SessionId) -> Backlog {
+        let mut backlog = Backlog::default();
+        for span in self.sessions.get(&id).iter().flat_map(|session| session.owed()) {
+            let Some(queue) = self.queues.get(&span.queue) else {
+                continue;
+            };
+            let load = queue.load(span.from, span.to);
+            backlog.messages += load.messages;
+            backlog.bytes += load.bytes;
+            let first = queue.seq_at(queue.position_after(span.from));
+            let first = first.filter(|_| load.messages > 0);
+            let published = first.and_then(|seq| self.bodies.get(seq)).map(Body::published);
+            backlog.oldest = backlog.oldest.into_iter().chain(published).min();
+        }
+        backlog
+    }
+
+    /// Whether a session of the broker's own reads a queue.
+    pub(super) fn is_read_by_own(&self, queue: &Queue) -> bool {
+        self.own.iter().any(|session| queue.readers.contains(session))
     }
 
     /// The messages of a session's bindings.

@@ -9,13 +9,13 @@ use std::sync::{
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use restante_model::{QueueId, Seq, SessionId, UnixMicros, UnixMillis};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     batch::Batch,
     contract::{
-        Admission, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage, RetainedRequest,
-        Wake,
+        Admission, Backlog, Done, Figures, NotesPage, NotesRequest, Page, ReadRequest, RetainedPage,
+        RetainedRequest, Wake,
     },
     image::{SessionImage, StoredMessage},
     notes::NOTE_OVERHEAD_BYTES,
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) pending_bytes: AtomicUsize,
     pub(super) full: AtomicBool,
     pub(super) queues_full: RwLock<HashSet<QueueId>>,
+    /// Of the broker's own sessions.
+    pub(super) backlogs: Mutex<HashMap<SessionId, Backlog>>,
     pub(super) figures: Mutex<Figures>,
     pub(super) wakes: Mutex<Vec<Wake>>,
 }
@@ -107,6 +109,7 @@ pub(super) fn run(shared: &Shared, mut tables: Tables) {
             shared.queues_full.write().clone_from(&tables.full);
         }
         publish(shared, &tables, &mut figures);
+        publish_backlogs(shared, &tables);
         if Progress::of(shared) != before {
             let wakes = shared.wakes.lock().clone();
             wakes.iter().for_each(|wake| wake());
@@ -189,6 +192,12 @@ fn answer(tables: &mut Tables, job: Job) {
         Job::Retained(request, done) => done(tables.retained(&request)),
         Job::Notes(request, done) => done(tables.notes.page(&request)),
     }
+}
+
+fn publish_backlogs(shared: &Shared, tables: &Tables) {
+    let mut published = shared.backlogs.lock();
+    published.clear();
+    published.extend(tables.own.iter().map(|&id| (id, tables.backlog(id))));
 }
 
 fn publish(shared: &Shared, tables: &Tables, figures: &mut Figures) {

@@ -101,6 +101,7 @@ impl Tables {
                 }
                 self.sessions
                     .get_or_insert_with(session.0, || Session::new(client_id, at));
+                self.own.opened(session, version);
                 self.with(session, at, |session| {
                     session.version = version;
                     session.expiry = expiry;
@@ -324,6 +325,7 @@ impl Tables {
         let Some(ended) = self.sessions.remove(id.0) else {
             return;
         };
+        self.own.ended(id);
         self.dirty.sessions_gone.push(id.0);
         for subscription in &ended.subscriptions {
             self.leave_queue(subscription.queue(), id);

@@ -2,6 +2,7 @@
 //! by recovery; read by the others under a shared lock.
 
 mod apply;
+pub(crate) mod own;
 pub(crate) mod queue;
 pub(crate) mod retained;
 pub(crate) mod segments;
@@ -16,6 +17,7 @@ use std::{
 use restante_model::{Cursor, Seq, SessionId, UnixMicros, UnixMillis};
 
 use self::{
+    own::Own,
     queue::{Dropped, Queue},
     retained::Retained,
     segments::Segments,
@@ -34,6 +36,7 @@ use crate::{log::index::Summary, notes::Notes};
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) sessions: Table<Session>,
+    pub(crate) own: Own,
     pub(crate) queues: Table<Queue>,
     pub(crate) retained: Retained,
     pub(crate) notes: Notes,

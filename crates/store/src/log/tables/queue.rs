@@ -213,6 +213,12 @@ impl Queue {
         })
     }
 
+    /// How many entries it has in a sealed segment.
+    pub(crate) fn count_in(&self, segment: u32) -> u64 {
+        let runs = self.runs().filter(|run| run.segment == segment);
+        runs.map(|run| u64::from(run.count)).sum()
+    }
+
     /// Its runs, oldest first.
     pub(crate) fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
         self.entries.iter().flat_map(|entries| &entries.runs)

@@ -21,7 +21,7 @@ pub(crate) struct Held {
     pub(crate) segment: Arc<Sealed>,
     /// Entries in it that are not dropped.
     pub(crate) live: u64,
-    /// All its messages have expired: only bindings still read it.
+    /// All its messages have expired: bindings still read it, and the broker's own sessions while it has live entries.
     pub(crate) expired: bool,
 }
 
@@ -52,15 +52,17 @@ impl Segments {
     /// A segment whose runs are still read.
     pub(crate) fn readable(&self, key: u32) -> Option<&Arc<Sealed>> {
         let held = self.sealed.get(self.place(key)?)?;
-        (!held.expired).then_some(&held.segment)
+        (!held.expired || held.live > 0).then_some(&held.segment)
     }
 
-    /// All messages of a segment have expired. Answers how many entries that were.
-    pub(crate) fn expire(&mut self, key: u32) -> u64 {
+    /// All messages of a segment have expired; so many entries stay. Answers how many go.
+    pub(crate) fn expire(&mut self, key: u32, left: u64) -> u64 {
         match self.place(key).and_then(|at| self.sealed.get_mut(at)) {
             Some(held) => {
                 held.expired = true;
-                std::mem::take(&mut held.live)
+                let gone = held.live.saturating_sub(left);
+                held.live -= gone;
+                gone
             }
             None => 0,
         }

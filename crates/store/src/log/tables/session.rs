@@ -6,6 +6,7 @@ use restante_model::{
     UnixMillis,
 };
 
+use crate::change::OWN_VERSION;
 use crate::image::{SessionImage, SubscriptionImage, Will};
 
 use super::{queue::Queue, table::Table};
@@ -128,6 +129,17 @@ impl Session {
                 epochs.forget_below(self.low);
             }
         }
+    }
+
+    /// Whether it is the broker's own.
+    pub(crate) fn is_own(&self) -> bool {
+        self.version == OWN_VERSION
+    }
+
+    /// The queues it reads, each with the lowest position from which on it is owed something.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = (QueueId, Seq)> + '_ {
+        let reading = |one: &Subscription| Some((one.queue()?, one.owed(self.low).next()?.0));
+        self.subscriptions.iter().filter_map(reading)
     }
 
     /// The place of the subscription with this filter.
