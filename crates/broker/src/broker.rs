@@ -23,7 +23,8 @@ use crate::{
     clock::Clock,
     connection::GROUP_VERSION,
     directory::Directory,
-    figures::BrokerFigures,
+    figures::{BrokerFigures, PoolFigures},
+    keeping::{keeper, open, setup::Setup},
     runtime,
     settings::{SessionSettings, Settings},
     shared::Shared,
@@ -64,6 +65,16 @@ impl Broker {
         store: Arc<dyn Store>,
         recovered: &mut dyn Recovered,
     ) -> Result<Broker, StartError> {
+        Broker::start_keeping(settings, store, recovered, None)
+    }
+
+    /// The same, with databases that messages are kept in.
+    pub fn start_keeping(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        recovered: &mut dyn Recovered,
+        setup: Option<Setup>,
+    ) -> Result<Broker, StartError> {
         let listeners = bind(&settings.mqtt)?;
         let addresses = listeners
             .iter()
@@ -82,9 +93,18 @@ impl Broker {
         let highest = recovered.highest_ids();
         let shared =
             Arc::new_cyclic(|hub| Shared::new(settings, limits, store, clock, threads, highest, hub.clone()));
-        restore(&shared, recovered);
+        let found = restore(&shared, recovered);
         tell_of_progress(&shared);
         let mut running = Vec::new();
+        match setup {
+            Some(setup) => {
+                let (keeping, begin) = open::open(&shared, setup, found);
+                let keeping = Arc::new(keeping);
+                shared.keep_in(keeping.clone());
+                running.push(keeper::start(shared.clone(), keeping, begin).map_err(StartError::Thread)?);
+            }
+            None => open::tell_of_the_rest(&shared, &found),
+        }
         let mut listeners = Some(listeners);
         for index in 0..threads {
             let accepts = listeners.take().unwrap_or_default();
@@ -141,6 +161,26 @@ impl BrokerWatch {
     /// What is counted.
     pub fn figures(&self) -> BrokerFigures {
         self.shared.counters.figures()
+    }
+
+    /// How the pools do, in the order of the setup.
+    pub fn pools(&self) -> Vec<PoolFigures> {
+        let pools = self.shared.keeping().map(|keeping| keeping.pools.iter());
+        pools.into_iter().flatten().map(|pool| pool.figures()).collect()
+    }
+
+    /// Stops the drain of a pool, or lets it go on; false when there is none of this name.
+    pub fn pause(&self, pool: &str, paused: bool) -> bool {
+        let mut pools = self
+            .shared
+            .keeping()
+            .into_iter()
+            .flat_map(|keeping| keeping.pools.iter());
+        let found = pools.find(|known| *known.name == *pool);
+        found.is_some_and(|found| {
+            found.pause(paused);
+            true
+        })
     }
 
     /// Whether clients are accepted and what must be kept is kept; else a sentence.
@@ -206,13 +246,14 @@ fn server_limits(settings: &SessionSettings, subscriptions_max: usize) -> Server
 
 /// Builds the directory and the router from what the store remembers. Connections that were open when the broker died
 /// count as lost now: their session's time runs from here, and their will is due after its delay (K11, K29).
-fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) {
+fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) -> open::Found {
     let now = shared.clock.millis();
     let mut batch = Batch::default();
     let mut groups = Vec::new();
     let mut ended = Vec::new();
     let mut read = hashbrown::HashSet::new();
     let mut absent = Vec::new();
+    let mut found = open::Found::default();
     recovered.sessions(&mut |image| {
         if image.version == GROUP_VERSION {
             groups.extend(restore_group(shared, image));
@@ -220,6 +261,7 @@ fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) {
         }
         if image.version == OWN_VERSION {
             // No client's: whoever opened it knows it by its name.
+            read.extend(found.add(image));
             return;
         }
         let since = if image.connected { now } else { image.since };
@@ -275,6 +317,7 @@ fn restore(shared: &Arc<Shared>, recovered: &mut dyn Recovered) {
         }
     }
     shared.submit_changes(batch);
+    found
 }
 
 fn restore_readers(shared: &Shared, image: &SessionImage, read: &mut hashbrown::HashSet<QueueId>) {

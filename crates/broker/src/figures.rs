@@ -1,5 +1,7 @@
 //! What the broker counts, as plain numbers for whoever shows them.
 
+use std::sync::Arc;
+
 use restante_model::NotKept;
 
 /// A snapshot of the broker's counters and gauges.
@@ -29,4 +31,31 @@ pub struct BrokerFigures {
     pub not_kept: [u64; NotKept::ALL.len()],
     /// Connections closed by the broker for a protocol violation.
     pub protocol_errors: u64,
+}
+
+/// How one pool does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolFigures {
+    /// `redis.main`: kind and name.
+    pub name: Arc<str>,
+    /// Records in its outbox.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Things the database has done since the start: rows, deletes, read positions, statements.
+    pub sent: u64,
+    /// Records that needed no sending: inserts that met their delete, and the deletes.
+    pub cancelled: u64,
+    /// Things it has refused for good.
+    pub dead: u64,
+    /// Attempts that found it away.
+    pub away: u64,
+    /// Messages fetched from it for clients.
+    pub fetched: u64,
+    /// Records of a newer version, passed over.
+    pub unknown: u64,
+    /// An operator has stopped its drain.
+    pub paused: bool,
+    /// Why nothing gets through now, if nothing does.
+    pub trouble: Option<Arc<str>>,
 }

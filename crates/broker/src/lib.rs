@@ -13,6 +13,7 @@ mod expiry_mark;
 pub mod figures;
 mod group;
 mod housekeeping;
+pub mod keeping;
 mod live;
 mod plan;
 mod ranges;

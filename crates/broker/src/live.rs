@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use restante_model::{QoS, Seq, SubscriptionOptions, UnixMillis};
+use restante_model::{MessageId, QoS, Seq, SubscriptionOptions, UnixMicros, UnixMillis};
 use restante_store::image::StoredMessage;
 
 use crate::router::{Address, Matches};
@@ -31,6 +31,8 @@ pub(crate) struct MessageView<'a> {
     pub(crate) retain: bool,
     /// It is in the store, or on its way there.
     pub(crate) stored: bool,
+    /// Which one it is, where that is known: of a live message only when somebody must know.
+    pub(crate) id: Option<MessageId>,
     pub(crate) deadline: UnixMillis,
     pub(crate) sender: &'a [u8],
     pub(crate) topic: &'a [u8],
@@ -64,6 +66,7 @@ impl LiveMessage {
             qos: self.qos,
             retain: self.retain,
             stored: self.stored,
+            id: None,
             deadline: self.deadline,
             sender: self.sender.as_bytes(),
             topic,
@@ -84,6 +87,7 @@ impl<'a> MessageView<'a> {
             qos: message.qos,
             retain: message.retain,
             stored: true,
+            id: Some(message.id),
             deadline: message.deadline,
             sender: &message.sender,
             topic: &message.topic,
@@ -96,6 +100,8 @@ impl<'a> MessageView<'a> {
 /// What one turn of one runtime hands to the others.
 pub(crate) struct LiveBatch {
     pub(crate) first: Seq,
+    /// Publish time of its messages: the time part of their ids.
+    pub(crate) time: UnixMicros,
     pub(crate) entries: Vec<LiveEntry>,
     /// Bytes of its messages, for the bound of the hand-over.
     pub(crate) bytes: usize,

@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) payload_empty: bool,
     /// A QoS 2 publish of a persistent session: its receipt must be kept whoever is interested.
     pub(crate) receipt: bool,
+    /// Pools are owed it.
+    pub(crate) owed: bool,
 }
 
 /// What the plan looks at.
@@ -31,6 +33,8 @@ pub(crate) struct View<'a> {
     pub(crate) admission: &'a Admission,
     /// Whether a matched queue holds its limit, under `reject-publisher` (K22).
     pub(crate) queue_full: bool,
+    /// Whether the outbox of a pool that is owed it is full, under its policy to refuse (K42).
+    pub(crate) outbox_full: bool,
     /// Whether one more retained message would pass the limit (K24).
     pub(crate) retained_full: bool,
     /// Whether the topic has a retained message: to clear it frees space, and is done in a full store too (K9).
@@ -68,8 +72,8 @@ pub(crate) enum Plan {
 pub(crate) fn plan(message: Facts, view: &View<'_>) -> Plan {
     let matches = view.matches;
     let queued = message.qos > QoS::AtMostOnce && !matches.queues().is_empty();
-    let stored = queued || message.retain || message.receipt;
-    if queued || message.retain {
+    let stored = queued || message.retain || message.receipt || message.owed;
+    if queued || message.retain || message.owed {
         // What nobody must keep goes on while the disk is full or broken (K25).
         match view.admission {
             Admission::Open => {}
@@ -79,7 +83,7 @@ pub(crate) fn plan(message: Facts, view: &View<'_>) -> Plan {
                 return refused(code::IMPLEMENTATION_SPECIFIC, NotKept::StorageUnavailable);
             }
         }
-        if queued && view.queue_full {
+        if (queued && view.queue_full) || view.outbox_full {
             return refused(code::QUOTA_EXCEEDED, NotKept::QueueFull);
         }
         if message.retain && !message.payload_empty && view.retained_full {
@@ -93,7 +97,7 @@ pub(crate) fn plan(message: Facts, view: &View<'_>) -> Plan {
         queued,
         retained: message.retain,
         live: matches.runtimes() != 0 || !matches.groups().is_empty(),
-        reason: if matches.is_empty() {
+        reason: if matches.is_empty() && !message.owed {
             code::NO_MATCHING_SUBSCRIBERS
         } else {
             code::SUCCESS
@@ -123,6 +127,7 @@ mod tests {
             retain: false,
             payload_empty: false,
             receipt: false,
+            owed: false,
         }
     }
 
@@ -140,6 +145,7 @@ mod tests {
             matches,
             admission: &full,
             queue_full: false,
+            outbox_full: false,
             retained_full: false,
             has_retained: false,
         };
@@ -180,6 +186,7 @@ mod tests {
             matches: &queue,
             admission: &Admission::Open,
             queue_full: true,
+            outbox_full: false,
             retained_full: false,
             has_retained: false,
         };

@@ -15,7 +15,7 @@ use std::{
 
 use hashbrown::HashMap;
 use restante_model::{Seq, SessionId, UnixMillis};
-use restante_store::{batch::Batch, contract::Admission, image::SessionImage};
+use restante_store::{batch::Batch, contract::Admission, image::SessionImage, record::message_id};
 use slab::Slab;
 use tokio::sync::{Notify, oneshot};
 
@@ -23,6 +23,7 @@ use crate::{
     accepted::Accepted,
     connection::{Closing, Connection},
     group::Group,
+    keeping::pool::Owed,
     live::{LiveBatch, LiveEntry},
     router::{Address, Matches},
     shared::{Mail, Note, Shared},
@@ -59,6 +60,8 @@ pub(crate) struct Reactor {
     moved: RefCell<Vec<Rc<Connection>>>,
     admission: RefCell<Admission>,
     mail: RefCell<Vec<Mail>>,
+    /// Connections whose read positions moved since they were last written.
+    positions: RefCell<Vec<Address>>,
     /// Shared groups whose cursor moved.
     groups_moved: RefCell<Vec<Arc<Group>>>,
     /// Where a property block is put together.
@@ -80,6 +83,20 @@ pub(crate) struct Turn {
     /// Groups whose queue got something.
     pub(crate) groups: Vec<Arc<Group>>,
     planning: bool,
+    /// What was owed to pools.
+    owed: Vec<(usize, Owed)>,
+    /// Copies that are bound in this turn: for whom, under which packet id, and their ordinals.
+    pub(crate) copied: Vec<(Address, u16, u32)>,
+}
+
+impl Turn {
+    /// Something of this turn is owed to a pool.
+    pub(crate) fn owe(&mut self, pool: usize, more: Owed) {
+        match self.owed.iter_mut().find(|(known, _)| *known == pool) {
+            Some((_, owed)) => owed.add(more),
+            None => self.owed.push((pool, more)),
+        }
+    }
 }
 
 /// The store could not keep what was asked.
@@ -114,6 +131,8 @@ impl Reactor {
                 live: Vec::new(),
                 groups: Vec::new(),
                 planning: false,
+                owed: Vec::new(),
+                copied: Vec::new(),
             }),
             topics: RefCell::default(),
             slots: RefCell::default(),
@@ -125,6 +144,7 @@ impl Reactor {
             moved: RefCell::default(),
             admission,
             mail: RefCell::default(),
+            positions: RefCell::default(),
             groups_moved: RefCell::default(),
             properties: RefCell::default(),
             now: Cell::new(now.wall),
@@ -213,6 +233,16 @@ impl Reactor {
         let batch = std::mem::take(&mut turn.batch);
         let live = std::mem::take(&mut turn.live);
         let span = self.shared.submit(batch, live);
+        if let Some(keeping) = self.shared.keeping() {
+            for (pool, owed) in turn.owed.drain(..) {
+                keeping.pools[pool].grew(owed, span.last);
+            }
+            for (address, packet_id, ordinal) in turn.copied.drain(..) {
+                if let Some(connection) = self.connection(address) {
+                    connection.copied_at(packet_id, span.first.plus(u64::from(ordinal)));
+                }
+            }
+        }
         self.door().plan_ends();
         self.submitted.borrow_mut().push_back((turn.number, span.last));
         turn.number += 1;
@@ -343,7 +373,12 @@ impl Reactor {
         if let Some(known) = topics.known.get(topic) {
             return known.clone();
         }
-        let found = Arc::new(self.shared.router.read().matches(topic));
+        let found = self.shared.router.read().matches(topic);
+        let kept = self
+            .shared
+            .keeping()
+            .and_then(|keeping| keeping.ruling.of_topic(topic));
+        let found = Arc::new(found.with_rules(kept));
         topics.known.insert(topic.into(), found.clone());
         found
     }
@@ -418,6 +453,14 @@ impl Reactor {
         self.moved.borrow_mut().push(connection.clone());
     }
 
+    /// A connection's read positions moved; they are written with the cursors.
+    pub(crate) fn positions_moved(&self, address: Address) {
+        let mut moved = self.positions.borrow_mut();
+        if moved.last() != Some(&address) {
+            moved.push(address);
+        }
+    }
+
     /// A shared group's cursor moved; it is written with the others.
     pub(crate) fn group_moved(&self, group: &Arc<Group>) {
         let mut moved = self.groups_moved.borrow_mut();
@@ -430,7 +473,8 @@ impl Reactor {
     pub(crate) fn write_cursors(&self) {
         let moved = std::mem::take(&mut *self.moved.borrow_mut());
         let groups = std::mem::take(&mut *self.groups_moved.borrow_mut());
-        if moved.is_empty() && groups.is_empty() {
+        let positions = std::mem::take(&mut *self.positions.borrow_mut());
+        if moved.is_empty() && groups.is_empty() && positions.is_empty() {
             return;
         }
         self.decide(|turn| {
@@ -439,6 +483,12 @@ impl Reactor {
             }
             for connection in &moved {
                 connection.write_cursor(&mut turn.batch);
+            }
+            for connection in positions
+                .into_iter()
+                .filter_map(|address| self.connection(address))
+            {
+                connection.write_positions_now(self, turn);
             }
         });
     }
@@ -520,6 +570,11 @@ impl Reactor {
         let slots = self.slots.borrow();
         for entry in &batch.entries {
             let seq = batch.first.plus(u64::from(entry.ordinal));
+            // Whoever is told of acknowledgements must know which message it is.
+            let kept = entry.matches.kept().map(|kept| {
+                let id = message_id(batch.time.0, self.shared.store.node(), entry.ordinal);
+                (id, kept.source)
+            });
             let of_filters = entry.matches.targets_of(self.index).iter();
             let of_filters = of_filters.map(|target| (target.address, target.options.as_slice()));
             let here = entry
@@ -534,7 +589,7 @@ impl Reactor {
                 if connection.address != address {
                     continue;
                 }
-                connection.offer(self, seq, &entry.message, options);
+                connection.offer(self, seq, &entry.message, options, kept);
                 if !connection.touched.replace(true) {
                     touched.push(connection.clone());
                 }

@@ -4,7 +4,7 @@
 //! is held for writing, never the other way round. Inboxes are leaves.
 
 use std::sync::{
-    Arc, Weak,
+    Arc, OnceLock, Weak,
     atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -25,6 +25,7 @@ use crate::{
     directory::Directory,
     due_wills::DueWills,
     group::Group,
+    keeping::{fetch::Answer, keeper::Keeping},
     live::{LiveBatch, LiveEntry},
     router::{Address, Router},
     settings::Settings,
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     /// How many more retained messages may be let through before the store's figures are looked at again.
     retained_room: AtomicI64,
     hub: Weak<Shared>,
+    keeping: OnceLock<Arc<Keeping>>,
     next_session: AtomicU64,
     next_queue: AtomicU64,
 }
@@ -90,6 +92,10 @@ pub(crate) enum Note {
     GroupReady(Arc<Group>),
     /// The page of retained messages that was asked for.
     Retained(RetainedPage),
+    /// What was fetched for it from a database.
+    Kept(Answer),
+    /// What another client held of a kept topic is free.
+    KeptFree(usize, Box<str>),
 }
 
 impl Shared {
@@ -119,6 +125,7 @@ impl Shared {
             wills: Mutex::default(),
             retained_room: AtomicI64::new(0),
             hub,
+            keeping: OnceLock::new(),
             next_session: AtomicU64::new(highest.0.0 + 1),
             next_queue: AtomicU64::new(highest.1.0 + 1),
         }
@@ -149,6 +156,7 @@ impl Shared {
         if runtimes != 0 {
             let batch = Arc::new(LiveBatch {
                 first: span.first,
+                time: span.time,
                 entries: live,
                 bytes,
             });
@@ -197,6 +205,17 @@ impl Shared {
                 .doors
                 .iter()
                 .any(|door| door.live_bytes.load(Ordering::Relaxed) > INBOX_BYTES_MAX)
+    }
+
+    /// Databases that messages are kept in; set before the first runtime starts, if at all.
+    pub(crate) fn keeping(&self) -> Option<&Arc<Keeping>> {
+        self.keeping.get()
+    }
+
+    /// Sets [`Shared::keeping`].
+    pub(crate) fn keep_in(&self, keeping: Arc<Keeping>) {
+        // Once: the first stays.
+        let _ = self.keeping.set(keeping);
     }
 
     /// A reference for callbacks that may outlive the broker.

@@ -43,6 +43,10 @@ pub trait Store: Send + Sync + 'static {
     /// Wakes whoever writes what was submitted quietly. Cheap when there is nothing to wake.
     fn rouse(&self) {}
 
+    /// The node part of the ids of its messages: with the time of a batch and an ordinal in it, a message's id
+    /// ([`message_id`](crate::record::message_id)).
+    fn node(&self) -> u64;
+
     /// Everything up to this sequence is as durable as `sync` says. One atomic load.
     fn durable(&self) -> Seq;
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use restante_broker::figures::BrokerFigures;
+use restante_broker::figures::{BrokerFigures, PoolFigures};
+use restante_broker::keeping::setup::Setup;
 use restante_broker::settings::Settings;
 use restante_broker::{Broker, BrokerWatch};
 use restante_model::UnixMicros;
@@ -132,6 +133,18 @@ impl InProcess {
     /// # Panics
     /// When the broker does not start.
     pub fn on(open: impl FnOnce(&Settings) -> Opened, change: impl FnOnce(&mut Settings)) -> InProcess {
+        InProcess::keeping(open, change, None)
+    }
+
+    /// The same, with databases that messages are kept in.
+    ///
+    /// # Panics
+    /// When the broker does not start.
+    pub fn keeping(
+        open: impl FnOnce(&Settings) -> Opened,
+        change: impl FnOnce(&mut Settings),
+        setup: Option<Setup>,
+    ) -> InProcess {
         let mut settings = settings();
         change(&mut settings);
         let Opened {
@@ -139,7 +152,8 @@ impl InProcess {
             mut recovered,
             folder,
         } = open(&settings);
-        let broker = Broker::start(settings, store.clone(), &mut *recovered).expect("the broker starts");
+        let broker = Broker::start_keeping(settings, store.clone(), &mut *recovered, setup)
+            .expect("the broker starts");
         InProcess {
             address: broker.addresses()[0],
             watch: broker.watch(),
@@ -173,6 +187,27 @@ impl InProcess {
     /// What the broker counts.
     pub fn figures(&self) -> BrokerFigures {
         self.watch.figures()
+    }
+
+    /// How its pools do.
+    pub fn pools(&self) -> Vec<PoolFigures> {
+        self.watch.pools()
+    }
+
+    /// Waits until so many records are in the outbox of its first pool.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub fn wait_for_outbox(&self, records: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.pools()[0].records != records {
+            assert!(
+                Instant::now() < until,
+                "waited for an outbox of {records}: {:?}",
+                self.pools()
+            );
+            std::thread::sleep(POLL);
+        }
     }
 
     /// Waits until the broker's figures are as asked.

@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use restante_backend::messages::{KeptMessage, Place};
 use restante_codec::{encode::PublishOut, packet::PacketId};
 use restante_model::{Binding, NotKept, QoS, Seq, SubscriptionOptions};
 use restante_session::{
@@ -9,7 +10,7 @@ use restante_session::{
 };
 use restante_store::change::Change;
 
-use super::{Connection, Response, State, Wait};
+use super::{Connection, Response, State, Wait, kept::bind_copy};
 use crate::{expiry_mark, group::Group, live::MessageView, reactor::Reactor};
 
 /// Where a delivery comes from, as far as its acknowledgement is concerned.
@@ -20,6 +21,26 @@ pub(super) enum Origin<'a> {
     Group(&'a Arc<Group>),
     /// A retained message for a new subscription: nothing follows.
     Retained,
+    /// A message of a kept topic, which stands here in its database: its backlog is there.
+    Kept {
+        place: &'a Place,
+        /// It was fetched, and must be there to be sent again.
+        copied: Option<&'a KeptMessage>,
+    },
+}
+
+impl<'a> Origin<'a> {
+    /// A message of a kept topic that is in the outbox, or has just been.
+    pub(super) fn live(place: &'a Place) -> Origin<'a> {
+        Origin::Kept { place, copied: None }
+    }
+
+    fn place(&self) -> Option<&Place> {
+        match self {
+            Origin::Kept { place, .. } => Some(place),
+            Origin::Feed | Origin::Group(_) | Origin::Retained => None,
+        }
+    }
 }
 
 impl Connection {
@@ -79,6 +100,9 @@ impl Connection {
             set_alias(&mut publish, &mut state.aliases);
             let _ = publish.write(self.version(), &mut state.out);
             counters.sent(terms.qos);
+            if state.kept.is_some() {
+                self.follow(reactor, &mut state.kept, view, None, origin.place());
+            }
             return false;
         }
         let aside = !matches!(origin, Origin::Feed);
@@ -91,7 +115,7 @@ impl Connection {
             Origin::Group(group) => {
                 state.aside.insert(begun.packet_id, Some(((*group).clone(), seq)));
             }
-            Origin::Retained => {
+            Origin::Retained | Origin::Kept { .. } => {
                 state.aside.insert(begun.packet_id, None);
             }
         }
@@ -100,6 +124,15 @@ impl Connection {
             reactor.decide(|turn| {
                 turn.batch.change(&Change::PacketIdsReserved { session, next });
             });
+        }
+        if state.kept.is_some() && !matches!(origin, Origin::Retained) {
+            self.follow(
+                reactor,
+                &mut state.kept,
+                view,
+                Some(begun.packet_id),
+                origin.place(),
+            );
         }
         counters.sent(terms.qos);
         let is_exactly_once = terms.qos == QoS::ExactlyOnce;
@@ -122,6 +155,11 @@ impl Connection {
         // not depend on an alias that is set earlier.
         let wait = match recorded {
             _ if !is_exactly_once => Wait::Seq(Seq::ZERO),
+            Some(session) if let Origin::Kept { place, copied: Some(message) } = origin => {
+                let whose = (session, self.address);
+                let what = (begun.packet_id, terms.retain);
+                Wait::Turn(reactor.decide(|turn| bind_copy(turn, message, place, whose, what)))
+            }
             Some(session) => {
                 let binding = Binding {
                     seq,

@@ -14,10 +14,13 @@
 
 use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
-use restante_model::{Cursor, NotKept, Seq, SubscriptionOptions};
+use restante_model::{Cursor, MessageId, NotKept, Seq, SubscriptionOptions};
 use restante_store::contract::{Entry, Page, QueueLimits, WhenFull};
 
-use crate::{live::LiveMessage, ranges};
+use crate::{
+    live::{LiveMessage, MessageView},
+    ranges,
+};
 
 /// Messages a present persistent session may have waiting in memory.
 const RING_MESSAGES_MAX: usize = 1024;
@@ -63,9 +66,20 @@ enum RingLimits {
 /// A message in the ring.
 pub(crate) struct Ringed {
     pub(crate) seq: Seq,
+    /// Which one it is, where somebody is told of its acknowledgement.
+    pub(crate) id: Option<MessageId>,
     pub(crate) message: Arc<LiveMessage>,
     /// The options it was matched under.
     pub(crate) options: Box<[SubscriptionOptions]>,
+}
+
+impl Ringed {
+    pub(crate) fn view(&self) -> MessageView<'_> {
+        MessageView {
+            id: self.id,
+            ..self.message.view()
+        }
+    }
 }
 
 /// What comes next.
@@ -314,13 +328,13 @@ mod tests {
     use restante_model::{QoS, UnixMillis};
 
     use super::*;
-    use crate::live::MessageView;
 
     fn ringed(seq: u64) -> Ringed {
         let view = MessageView {
             qos: QoS::AtLeastOnce,
             retain: false,
             stored: true,
+            id: None,
             deadline: UnixMillis::NEVER,
             sender: b"p",
             topic: b"t",
@@ -330,6 +344,7 @@ mod tests {
         let message = Arc::new(LiveMessage::new(&view, "p".into()));
         Ringed {
             seq: Seq(seq),
+            id: None,
             message,
             options: Box::default(),
         }

@@ -343,6 +343,7 @@ async fn settle(
         closing: Cell::new(None),
         left: Cell::new(false),
         answering: Cell::new(false),
+        copies: RefCell::default(),
         cursor_moved: Cell::new(false),
         blocked: Cell::new(false),
         told_unkept: Cell::new(false),
@@ -363,6 +364,7 @@ async fn settle(
             aside: HashMap::new(),
             resending,
             retained: super::retained::Retained::default(),
+            kept: shared.keeping().map(|_| Box::default()),
             groups_ready: Vec::new(),
             groups_declined: Vec::new(),
             will,
@@ -396,10 +398,13 @@ async fn settle(
             })
             .await;
     }
+    connection.tell_of_arrival(reactor);
+    connection.take_up_kept(reactor);
     let generation = attach(reactor, &connection);
     let complete_from = shared.planned_since(generation).await;
     // What a client reads in CONNACK is true: from here on the subscriptions it has kept bring QoS 0 messages too.
     connection.write_out(shared);
+    connection.restore_subscriptions(reactor).await;
     connection.state.borrow_mut().feed.begin(complete_from);
     connection.drive(reactor);
     connection

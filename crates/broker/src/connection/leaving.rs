@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use restante_codec::packet::Version;
-use restante_model::{Binding, NotKept, QoS};
+use restante_model::{Binding, NotKept, QoS, Seq};
 use restante_store::{batch::Batch, change::Change};
 use tokio::net::TcpStream;
 
@@ -26,6 +26,7 @@ impl Connection {
     /// free for another.
     pub(super) async fn leave(self: &Rc<Self>, reactor: &Rc<Reactor>, why: Closing) {
         let shared = &reactor.shared;
+        self.tell_of_departure(reactor);
         reactor.vacate(self.address);
         self.left.set(true);
         self.tell_end(why);
@@ -107,10 +108,14 @@ impl Connection {
                 .outbound
                 .bindings()
                 .into_iter()
+                .map(|binding| self.with_sequence(binding))
                 // QoS 1 from a shared group has gone to another member (K27).
                 .filter(|binding| {
                     let leased = matches!(state.aside.get(&binding.packet_id), Some(Some(_)));
-                    binding.qos == QoS::ExactlyOnce || !leased
+                    // And that of a kept topic is fetched again.
+                    let kept = state.kept.as_ref();
+                    let kept = kept.is_some_and(|kept| kept.is_fetched_again(binding.packet_id));
+                    binding.qos == QoS::ExactlyOnce || !(leased || kept)
                 })
                 .collect();
             let next = state.outbound.next_packet_id();
@@ -131,6 +136,14 @@ impl Connection {
             shared.wills.lock().set(session, due, self.client_id.clone());
         }
         Leaving::Absent(session, now.plus_seconds(expiry))
+    }
+
+    /// The copy of a fetched message got its sequence after its delivery had begun.
+    fn with_sequence(&self, mut binding: Binding) -> Binding {
+        if binding.seq == Seq::ZERO {
+            binding.seq = self.copies.borrow().get(&binding.packet_id).copied().unwrap_or(Seq::ZERO);
+        }
+        binding
     }
 
     /// What ends with a session that is not in the store: what it had in its ring, and what it was sent and has not

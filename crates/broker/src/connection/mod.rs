@@ -8,6 +8,7 @@
 //! | [`publishing`] | PUBLISH from the client, and messages the broker publishes itself |
 //! | [`subscribing`] | SUBSCRIBE and UNSUBSCRIBE |
 //! | [`retained`] | retained messages for new subscriptions |
+//! | [`kept`] | topics whose backlog is in a database |
 //! | [`feed`] | what the session is fed from |
 //! | [`pump`] | messages to the client |
 //! | [`answers`] | responses that wait for the disk |
@@ -24,6 +25,7 @@ mod delivery;
 mod ending;
 mod feed;
 mod handshake;
+mod kept;
 mod leaving;
 mod packets;
 mod publishing;
@@ -44,6 +46,7 @@ use answers::{Answers, Response, Wait};
 pub(crate) use ending::{end_sessions, publish_will};
 use feed::Feed;
 use hashbrown::HashMap;
+use kept::Kept;
 use publishing::{Outgoing, publish};
 use restante_codec::encode::Receiver;
 use restante_codec::packet::Version;
@@ -77,6 +80,8 @@ pub(crate) struct Connection {
     /// Its last word is written: the session may be another connection's, and nothing may be decided for it here.
     left: Cell<bool>,
     answering: Cell<bool>,
+    /// Where the copies of fetched messages stand that are bound to a packet id: told when their turn is submitted.
+    copies: RefCell<HashMap<u16, Seq>>,
     cursor_moved: Cell<bool>,
     blocked: Cell<bool>,
     /// The log has said that its publishes are refused.
@@ -107,6 +112,8 @@ struct State {
     /// retained messages for a new subscription.
     aside: HashMap<u16, Option<(Arc<Group>, Seq)>>,
     retained: Retained,
+    /// What concerns kept topics; none where nothing is kept.
+    kept: Option<Box<Kept>>,
     /// Shared groups that have something for this member.
     groups_ready: Vec<Arc<Group>>,
     /// Those that were told that there is no room, and wait to be asked when there is.
@@ -213,6 +220,11 @@ impl Connection {
         self.terms.version
     }
 
+    /// A copy of a fetched message has its sequence.
+    pub(crate) fn copied_at(&self, packet_id: u16, seq: Seq) {
+        self.copies.borrow_mut().insert(packet_id, seq);
+    }
+
     /// Asks the connection's task to end. The first reason counts.
     pub(crate) fn close(&self, why: Closing) {
         if self.closing.get().is_none() {
@@ -265,6 +277,8 @@ impl Connection {
             Note::Page(page) => self.state.borrow_mut().feed.take_page(page),
             Note::Bound(messages) => self.take_bound(messages),
             Note::Retained(page) => self.take_retained(page),
+            Note::Kept(answer) => self.take_kept(answer),
+            Note::KeptFree(keep, topic) => self.kept_is_free(keep, &topic),
             Note::TakenOver => self.close(Closing::TakenOver),
             Note::GroupReady(group) => self.group_ready(&group),
         }

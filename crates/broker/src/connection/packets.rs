@@ -208,6 +208,7 @@ impl Connection {
                         turn.batch.change(&change);
                     });
                 }
+                self.acked(reactor, state, packet_id, false);
                 self.delivery_over(reactor, state, packet_id);
             }
             Answer::Release { packet_id, first, .. } => {
@@ -215,6 +216,8 @@ impl Connection {
                     .shared
                     .counters
                     .not_kept(NotKept::Acknowledged, u64::from(first));
+                // With the record of the PUBREC (K44).
+                self.acked(reactor, state, packet_id, true);
                 let turn = match self.session.filter(|_| first && self.is_persistent()) {
                     Some(session) => reactor.decide(|turn| {
                         turn.batch.change(&Change::Released { session, packet_id });

@@ -13,6 +13,7 @@ use restante_store::{
 use super::{Closing, Connection, NotTaken, Response, Wait, telling::tell_unkept};
 use crate::{
     expiry_mark,
+    keeping::pool::Owed,
     live::{LiveEntry, LiveMessage, MessageView},
     plan::{Facts, Plan, View, plan},
     reactor::{Reactor, Turn},
@@ -48,11 +49,16 @@ pub(crate) fn publish(reactor: &Rc<Reactor>, message: &Outgoing<'_>) -> Publishe
     let shared = &reactor.shared;
     reactor.begin_planning();
     let matches = reactor.matches(message.topic);
+    let kept = shared.keeping().zip(matches.kept());
+    let owed = kept.map_or(0, |(_, kept)| {
+        kept.owed(message.qos, message.retain, message.payload.is_empty())
+    });
     let facts = Facts {
         qos: message.qos,
         retain: message.retain,
         payload_empty: message.payload.is_empty(),
         receipt: message.receipt.is_some(),
+        owed: owed != 0,
     };
     let decided = plan(
         facts,
@@ -61,6 +67,7 @@ pub(crate) fn publish(reactor: &Rc<Reactor>, message: &Outgoing<'_>) -> Publishe
             admission: &reactor.admission(),
             queue_full: shared.rejects_publishers()
                 && matches.queues().iter().any(|&q| shared.store.queue_full(q)),
+            outbox_full: owed != 0 && kept.is_some_and(|(keeping, _)| keeping.refuses(owed)),
             retained_full: message.retain && shared.retained_is_full(),
             has_retained: message.retain
                 && message.payload.is_empty()
@@ -88,8 +95,14 @@ pub(crate) fn publish(reactor: &Rc<Reactor>, message: &Outgoing<'_>) -> Publishe
                 return Published::Taken { turn: 0, reason };
             }
             let now = reactor.now();
+            let mut queues = Vec::new();
+            let own = if queued { matches.queues() } else { &[] };
+            if let Some((keeping, _)) = kept.filter(|_| owed != 0) {
+                queues.extend(own);
+                queues.extend(keeping.pools_in(owed).map(|pool| pool.queue));
+            }
             let new = NewMessage {
-                queues: if queued { matches.queues() } else { &[] },
+                queues: if owed != 0 { &queues } else { own },
                 qos: message.qos,
                 retain: message.retain,
                 set_retained: retained,
@@ -106,6 +119,17 @@ pub(crate) fn publish(reactor: &Rc<Reactor>, message: &Outgoing<'_>) -> Publishe
             let turn = reactor.decide(|turn| {
                 let lost = apply(turn, &new, message.sender, stored, live.then_some(&matches));
                 shared.counters.not_kept(NotKept::PublishQos0, lost);
+                if let Some((keeping, _)) = kept.filter(|_| owed != 0) {
+                    let bytes = Owed::one(
+                        message.topic.len()
+                            + message.sender.len()
+                            + message.properties.len()
+                            + message.payload.len(),
+                    );
+                    for pool in keeping.pools_in(owed) {
+                        turn.owe(pool.index, bytes);
+                    }
+                }
             });
             Published::Taken {
                 turn: if stored { turn } else { 0 },
@@ -155,6 +179,7 @@ fn apply(
         qos: new.qos,
         retain: new.retain,
         stored,
+        id: None,
         deadline: new.deadline,
         sender: sender.as_bytes(),
         topic: new.topic.as_bytes(),

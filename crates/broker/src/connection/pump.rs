@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use restante_model::{NotKept, QoS, Seq, SubscriptionOptions};
+use restante_model::{MessageId, NotKept, QoS, Seq, SubscriptionOptions};
 use restante_session::Source;
 use restante_store::contract::{Entry, Page, QueueSpan, ReadRequest};
 
@@ -35,10 +35,14 @@ impl Connection {
         seq: Seq,
         message: &Arc<LiveMessage>,
         options: &[SubscriptionOptions],
+        kept: Option<(MessageId, Option<usize>)>,
     ) {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        let view = message.view();
+        let view = MessageView {
+            id: kept.map(|(id, _)| id),
+            ..message.view()
+        };
         if view.retain {
             state.retained.went_live(view.topic, seq);
         }
@@ -65,6 +69,9 @@ impl Connection {
             }
             return;
         }
+        if let Some((id, Some(keep))) = kept {
+            return self.offer_kept(reactor, state, seq, (id, keep), message, options);
+        }
         // A page can be ahead of the inbox: the store may have answered before this message was handed over.
         if state.feed.has_passed(seq) {
             return;
@@ -90,6 +97,7 @@ impl Connection {
             self.moved(reactor);
         } else if let Some((why, count)) = state.feed.offer(Ringed {
             seq,
+            id: view.id,
             message: message.clone(),
             options: options.into(),
         }) {
@@ -131,6 +139,9 @@ impl Connection {
                 continue;
             }
             self.fetch_retained(reactor, &mut state.retained);
+            if self.pump_kept(reactor, state) {
+                continue;
+            }
             match state.feed.next() {
                 Next::Nothing => break,
                 Next::Ask => {
@@ -139,7 +150,7 @@ impl Connection {
                     }
                 }
                 Next::Live(ringed) => {
-                    let (view, options) = (ringed.message.view(), ringed.options.iter());
+                    let (view, options) = (ringed.view(), ringed.options.iter());
                     self.deliver(
                         reactor,
                         state,

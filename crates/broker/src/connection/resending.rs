@@ -12,7 +12,7 @@ use restante_session::ResendKind;
 use restante_store::{change::Change, image::StoredMessage};
 
 use super::{Connection, State, Subscription, delivery::text, pump::post};
-use crate::{expiry_mark, live::MessageView, reactor::Reactor, shared::Note, wire};
+use crate::{expiry_mark, keeping::origin_mark, live::MessageView, reactor::Reactor, shared::Note, wire};
 
 /// Messages in flight that are read again at a time.
 const RESEND_MESSAGES: usize = 64;
@@ -98,7 +98,11 @@ impl Connection {
                 continue;
             };
             let view = MessageView::of_stored(&message);
-            let (told, properties) = expiry_mark::split(view.properties);
+            let (told, mut properties) = expiry_mark::split(view.properties);
+            if origin_mark::decode(view.properties).is_some() {
+                // The copy of a fetched message: these are no properties.
+                properties = &[];
+            }
             identify_again(
                 &state.subscriptions,
                 &due.binding,
@@ -117,6 +121,7 @@ impl Connection {
                 properties,
                 payload: view.payload,
             };
+            self.follow_again(reactor, &mut state.kept, &view, packet_id);
             // Straight out: it was durable before, and nothing new may overtake it.
             let _ = publish.write(self.version(), &mut state.out);
             reactor.shared.counters.sent(qos);

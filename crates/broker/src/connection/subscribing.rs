@@ -54,6 +54,7 @@ impl Connection {
                 Ok(granted) => {
                     codes.push(granted.code());
                     let is_new = self.subscribe(reactor, state, &granted);
+                    self.tell_of_subscription(reactor, &granted.filter, Some(granted.options.qos));
                     let handling = granted.options.retain_handling;
                     let wanted =
                         handling == RetainHandling::Always || (handling == RetainHandling::IfNew && is_new);
@@ -89,7 +90,12 @@ impl Connection {
     }
 
     /// Makes or renews one subscription; answers whether it is new.
-    fn subscribe(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State, granted: &Granted) -> bool {
+    pub(super) fn subscribe(
+        self: &Rc<Self>,
+        reactor: &Rc<Reactor>,
+        state: &mut State,
+        granted: &Granted,
+    ) -> bool {
         let shared = &reactor.shared;
         let Granted { filter, options } = granted;
         let from = epoch_begin(shared);
@@ -136,6 +142,9 @@ impl Connection {
         }
         let reads = subscription.queue;
         state.feed.subscription_added(from);
+        if is_new {
+            self.want_kept(reactor, state, filter);
+        }
         let is_needless = was_as_before && matches!(*reactor.admission(), Admission::Full { .. });
         if let Some(session) = self.session.filter(|_| self.is_persistent() && !is_needless) {
             reactor.decide(|turn| {
@@ -197,6 +206,8 @@ impl Connection {
             state.retained.forget(filter.topic_filter());
         }
         down(&shared.counters.subscriptions);
+        self.tell_of_subscription(reactor, filter, None);
+        self.unwant_kept(reactor, state, filter);
         if let Some(session) = self.session.filter(|_| self.is_persistent()) {
             let had_queue = subscription.queue.is_some();
             reactor.decide(|turn| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use restante_model::{QueueId, SubscriptionOptions};
 
 use super::{Address, Entry};
-use crate::group::Group;
+use crate::{group::Group, keeping::ruling::KeptTopic};
 
 /// The filters that match one topic, from the publisher's point of view.
 #[derive(Default)]
@@ -16,6 +16,9 @@ pub(crate) struct Matches {
     groups: Vec<GroupMatch>,
     /// Filters whose queue has readers that are not present.
     absent: u32,
+    /// How many of the queues, the first ones, are those of shared groups.
+    shared_queues: usize,
+    kept: Option<Arc<KeptTopic>>,
 }
 
 /// A shared group that matches.
@@ -71,6 +74,25 @@ impl Matches {
         self.absent
     }
 
+    /// What the rules say of the topic, if anything.
+    pub(crate) fn kept(&self) -> Option<&Arc<KeptTopic>> {
+        self.kept.as_ref()
+    }
+
+    /// The keep that its backlog is in.
+    pub(crate) fn source(&self) -> Option<usize> {
+        self.kept.as_ref()?.source
+    }
+
+    /// Takes in what the rules say of the topic. One that has its backlog in a keep enters no session's queue (K32).
+    pub(crate) fn with_rules(mut self, kept: Option<KeptTopic>) -> Matches {
+        self.kept = kept.map(Arc::new);
+        if self.source().is_some() {
+            self.queues.truncate(self.shared_queues);
+        }
+        self
+    }
+
     /// Nobody is interested.
     pub(crate) fn is_empty(&self) -> bool {
         self.queues.is_empty() && self.targets.is_empty() && self.groups.is_empty()
@@ -80,12 +102,14 @@ impl Matches {
 #[derive(Default)]
 pub(super) struct Builder {
     matches: Matches,
+    /// Queues that sessions read themselves.
+    own_queues: Vec<QueueId>,
 }
 
 impl Builder {
     pub(super) fn add(&mut self, entry: &Entry) {
-        self.matches.queues.extend(entry.queue());
         if let Some(group) = entry.group() {
+            self.matches.queues.extend(entry.queue());
             // Who is absent from a group matters only when everybody is.
             self.matches.groups.push(GroupMatch {
                 group: group.clone(),
@@ -93,6 +117,7 @@ impl Builder {
             });
             return;
         }
+        self.own_queues.extend(entry.queue());
         let receivers = entry.receivers();
         let present = receivers.iter().filter(|receiver| receiver.persistent).count() as u32;
         self.matches.absent += u32::from(entry.readers > present);
@@ -105,6 +130,8 @@ impl Builder {
     }
 
     pub(super) fn finish(mut self) -> Matches {
+        self.matches.shared_queues = self.matches.queues.len();
+        self.matches.queues.append(&mut self.own_queues);
         let targets = &mut self.matches.targets;
         targets.sort_by_key(|target| target.address);
         targets.dedup_by(|later, first| {

@@ -178,6 +178,10 @@ impl Store for HeldStore {
         self.inner.submit(nothing)
     }
 
+    fn node(&self) -> u64 {
+        self.inner.node()
+    }
+
     fn durable(&self) -> Seq {
         Seq(self.inner.durable().0.min(self.ceiling.load(Ordering::SeqCst)))
     }

@@ -255,6 +255,10 @@ impl Store for BrokenStore {
         span
     }
 
+    fn node(&self) -> u64 {
+        self.store.node()
+    }
+
     fn durable(&self) -> Seq {
         if self.has(Fault::DurableTooEarly) {
             return Seq(self.submitted.load(Ordering::SeqCst) + 1);

@@ -239,6 +239,10 @@ impl Store for LogStore {
         self.shared.rouse();
     }
 
+    fn node(&self) -> u64 {
+        self.shared.node
+    }
+
     fn durable(&self) -> Seq {
         self.shared.durable()
     }

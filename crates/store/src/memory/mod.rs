@@ -73,6 +73,7 @@ impl fmt::Debug for MemorySettings {
 pub struct MemoryStore {
     shared: Arc<Shared>,
     clock: Arc<dyn Fn() -> UnixMicros + Send + Sync>,
+    node: u64,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -115,6 +116,7 @@ impl MemoryStore {
         let store = MemoryStore {
             shared,
             clock: settings.clock,
+            node: settings.node,
             worker: Mutex::new(Some(worker)),
         };
         Ok((Arc::new(store), MemoryRecovered::new()))
@@ -171,6 +173,10 @@ impl Store for MemoryStore {
         drop(jobs);
         self.shared.work.notify_one();
         Span { first, last, time }
+    }
+
+    fn node(&self) -> u64 {
+        self.node
     }
 
     fn durable(&self) -> Seq {

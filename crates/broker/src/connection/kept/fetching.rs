@@ -1,0 +1,138 @@
+//! Questions to the keeper, and its answers.
+
+use std::{collections::HashSet, rc::Rc};
+
+use restante_backend::stored_id::StoredId;
+use restante_model::Filter;
+use tokio::sync::{mpsc::error::TrySendError, oneshot};
+
+use super::{Kept, wants::Want};
+use crate::{
+    connection::{Connection, State},
+    keeping::{
+        fetch::{Answer, Ask},
+        keeper::{Keeping, Question},
+    },
+    reactor::Reactor,
+};
+
+/// How long a connection waits before it asks again when the keeper has no room for its question.
+const ASK_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
+
+impl Connection {
+    /// The client has a new subscription, or comes back to one: what waits for it in databases is to be fetched. From
+    /// here on live messages of those topics wait.
+    pub(in crate::connection) fn want_kept(&self, reactor: &Reactor, state: &mut State, filter: &Filter) {
+        let (Some(keeping), Some(kept)) = (reactor.shared.keeping(), &mut state.kept) else {
+            return;
+        };
+        if filter.share().is_some() {
+            return;
+        }
+        for keep in keeping.ruling.backlogs_of(filter.topic_filter()) {
+            let filter = filter.clone();
+            kept.wants.add(Want { keep, filter });
+        }
+    }
+
+    /// What another client held of a topic is free (K49).
+    pub(in crate::connection) fn kept_is_free(&self, keep: usize, topic: &str) {
+        let mut state = self.state.borrow_mut();
+        if let (Some(kept), Ok(filter)) = (&mut state.kept, Filter::parse(topic, false)) {
+            kept.wants.add(Want { keep, filter });
+        }
+    }
+
+    /// Asks for the next page, if one is wanted and none is on its way.
+    pub(super) fn ask_kept(self: &Rc<Self>, reactor: &Rc<Reactor>, keeping: &Keeping, state: &mut State) {
+        let Some(kept) = &mut state.kept else { return };
+        if kept.wants.is_empty() || !kept.ready.is_empty() {
+            return;
+        }
+        let Kept { wants, follows, .. } = &mut **kept;
+        let Some(run) = wants.run(|keep| follows.of_keep(keep).cloned().collect()) else {
+            return;
+        };
+        if run.asked.is_some() {
+            return;
+        }
+        let (keep, number, step) = (run.want.keep, run.number, run.step.clone());
+        let filter = run.want.filter.clone();
+        let (asked, gone) = oneshot::channel();
+        run.asked = Some(asked);
+        // What the client has acknowledged until now is to be behind the barrier.
+        reactor.decide(|turn| self.write_positions(keeping, state, turn));
+        let pool = keeping.pool_of(keep);
+        reactor.flush();
+        let ask = Ask {
+            to: self.address,
+            run: number,
+            keep,
+            client: self.client_id.clone(),
+            filter,
+            step,
+            barrier: pool.last_owed(),
+        };
+        if let Err(TrySendError::Full(_)) = keeping.asks.try_send(Question::Fetch(ask, gone)) {
+            if let Some(run) = state.kept.as_mut().and_then(|kept| kept.wants.answered(number)) {
+                run.asked = None;
+            }
+            let (connection, runtime) = (self.clone(), reactor.clone());
+            reactor.spawn(async move {
+                tokio::time::sleep(ASK_AGAIN).await;
+                connection.drive(&runtime);
+            });
+        }
+    }
+
+    /// A page has come.
+    pub(in crate::connection) fn take_kept(&self, answer: Answer) {
+        let mut state = self.state.borrow_mut();
+        let Some(kept) = &mut state.kept else { return };
+        let Some(run) = kept.wants.answered(answer.run) else {
+            return;
+        };
+        let keep = run.want.keep;
+        let Some(topic) = answer.topic else {
+            kept.wants.end_run();
+            kept.open_gates();
+            return;
+        };
+        let is_known = |id: &StoredId| {
+            run.known.contains(id)
+                || kept.follows.of_keep(keep).any(|open| open == id)
+                || kept.tracks.get(&topic).is_some_and(|track| track.knows(id))
+        };
+        let fetched: Vec<_> = answer
+            .messages
+            .into_iter()
+            .filter(|message| !is_known(&message.place.id))
+            .collect();
+        let ids: HashSet<StoredId> = fetched.iter().map(|message| message.place.id.clone()).collect();
+        kept.gates.leave_out(&topic, &ids);
+        kept.ready.extend(fetched);
+        run.came(topic, answer.next);
+        kept.open_gates();
+    }
+}
+
+impl Kept {
+    /// Opens the gates of topics whose backlog has come. Those that have overflowed are fetched once more.
+    fn open_gates(&mut self) {
+        let waiting: Vec<(usize, Box<str>)> = self
+            .gates
+            .topics()
+            .map(|(keep, topic)| (keep, topic.into()))
+            .collect();
+        for (keep, topic) in waiting {
+            if self.wants.covers(keep, &topic) {
+                continue;
+            }
+            if self.gates.open(&topic)
+                && let Ok(filter) = Filter::parse(&topic, false)
+            {
+                self.wants.add(Want { keep, filter });
+            }
+        }
+    }
+}

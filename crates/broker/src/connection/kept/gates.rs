@@ -1,0 +1,211 @@
+//! Live messages of kept topics that wait: behind a backlog that is on its way, or for room in the client's window.
+//!
+//! Bounded for the connection. At the bound a topic's gate is emptied and its topic fetched instead: everything in it is
+//! in the database, or on its way there.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use restante_backend::stored_id::StoredId;
+use restante_model::{MessageId, Seq, SubscriptionOptions};
+
+use crate::live::LiveMessage;
+
+/// Messages held for one connection.
+const HELD_MAX: usize = 1_024;
+/// Bytes of them.
+const HELD_BYTES_MAX: usize = 1 << 20;
+
+/// A message that waits.
+pub(super) struct Held {
+    pub(super) seq: Seq,
+    pub(super) id: MessageId,
+    pub(super) message: Arc<LiveMessage>,
+    /// The options it was matched under.
+    pub(super) options: Box<[SubscriptionOptions]>,
+}
+
+/// What waits of one topic.
+struct Gate {
+    keep: usize,
+    held: VecDeque<Held>,
+    /// Some could not be held: the topic must be fetched.
+    overflowed: bool,
+}
+
+/// All gates of a connection.
+#[derive(Default)]
+pub(super) struct Gates {
+    gates: HashMap<Box<str>, Gate>,
+    /// Topics whose backlog has gone out: what is held may go, in this order.
+    open: VecDeque<Box<str>>,
+    messages: usize,
+    bytes: usize,
+}
+
+impl Gates {
+    /// Whether something of a topic waits, so that what comes must wait behind it.
+    pub(super) fn holds(&self, topic: &str) -> bool {
+        self.gates.contains_key(topic)
+    }
+
+    /// Holds a message; false when its topic must be fetched instead.
+    pub(super) fn hold(&mut self, keep: usize, topic: &str, held: Held) -> bool {
+        let cost = held.message.cost();
+        let gate = self.gates.entry(topic.into()).or_insert_with(|| Gate {
+            keep,
+            held: VecDeque::new(),
+            overflowed: false,
+        });
+        if gate.overflowed {
+            return false;
+        }
+        if self.messages >= HELD_MAX || self.bytes + cost > HELD_BYTES_MAX {
+            self.messages -= gate.held.len();
+            self.bytes -= gate.held.drain(..).map(|held| held.message.cost()).sum::<usize>();
+            gate.overflowed = true;
+            return false;
+        }
+        self.messages += 1;
+        self.bytes += cost;
+        gate.held.push_back(held);
+        true
+    }
+
+    /// Leaves out what was fetched.
+    pub(super) fn leave_out(&mut self, topic: &str, fetched: &HashSet<StoredId>) {
+        let Some(gate) = self.gates.get_mut(topic) else {
+            return;
+        };
+        let (messages, bytes) = (&mut self.messages, &mut self.bytes);
+        gate.held.retain(|held| {
+            let stays = !fetched.contains(&crate::keeping::reduce::ours(held.id));
+            if !stays {
+                *messages -= 1;
+                *bytes -= held.message.cost();
+            }
+            stays
+        });
+    }
+
+    /// A topic's backlog has come: what is held goes out behind it. True when it must be fetched again, because some
+    /// could not be held.
+    pub(super) fn open(&mut self, topic: &str) -> bool {
+        let Some(gate) = self.gates.get(topic) else {
+            return false;
+        };
+        let overflowed = gate.overflowed;
+        if overflowed || gate.held.is_empty() {
+            self.gates.remove(topic);
+        } else if !self.open.iter().any(|known| **known == *topic) {
+            self.open.push_back(topic.into());
+        }
+        overflowed
+    }
+
+    /// Topics of which something waits, with their keeps.
+    pub(super) fn topics(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.gates.iter().map(|(topic, gate)| (gate.keep, &**topic))
+    }
+
+    /// The next message that may go out.
+    pub(super) fn pop(&mut self) -> Option<Held> {
+        loop {
+            let topic = self.open.front()?;
+            let Some(gate) = self.gates.get_mut(topic) else {
+                self.open.pop_front();
+                continue;
+            };
+            let held = gate.held.pop_front();
+            if gate.held.is_empty() && !gate.overflowed {
+                self.gates.remove(topic);
+            }
+            match held {
+                Some(held) => {
+                    self.messages -= 1;
+                    self.bytes -= held.message.cost();
+                    return Some(held);
+                }
+                None => _ = self.open.pop_front(),
+            }
+        }
+    }
+
+    /// Takes out what is not wanted any more.
+    pub(super) fn forget(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        let (messages, bytes) = (&mut self.messages, &mut self.bytes);
+        self.gates.retain(|topic, gate| {
+            let stays = is_wanted(topic);
+            if !stays {
+                *messages -= gate.held.len();
+                *bytes -= gate.held.iter().map(|held| held.message.cost()).sum::<usize>();
+            }
+            stays
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use restante_model::{QoS, UnixMillis};
+
+    use super::*;
+    use crate::live::MessageView;
+
+    fn held(number: u64) -> Held {
+        let view = MessageView {
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            stored: true,
+            id: None,
+            deadline: UnixMillis::NEVER,
+            sender: b"p",
+            topic: b"t",
+            properties: b"",
+            payload: b"x",
+        };
+        Held {
+            seq: Seq(number),
+            id: id(number),
+            message: Arc::new(LiveMessage::new(&view, "p".into())),
+            options: Box::default(),
+        }
+    }
+
+    fn id(number: u64) -> MessageId {
+        MessageId::new(1_700_000_000_000_000 + number, 1, 0)
+    }
+
+    #[test]
+    fn what_is_held_goes_out_in_order_behind_what_was_fetched() {
+        let mut gates = Gates::default();
+        for number in 1..=3 {
+            assert!(gates.hold(0, "t", held(number)));
+        }
+        assert!(gates.pop().is_none(), "closed");
+        gates.leave_out("t", &HashSet::from([crate::keeping::reduce::ours(id(2))]));
+        assert!(!gates.open("t"));
+        let out: Vec<_> = std::iter::from_fn(|| gates.pop())
+            .map(|held| held.seq.0)
+            .collect();
+        assert_eq!(out, [1, 3]);
+        assert!(!gates.holds("t"));
+        assert_eq!((gates.messages, gates.bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_gate_that_overflows_is_emptied_and_its_topic_fetched() {
+        let mut gates = Gates::default();
+        for number in 0..HELD_MAX as u64 {
+            assert!(gates.hold(0, "t", held(number)));
+        }
+        assert!(!gates.hold(0, "u", held(1)), "u has to be fetched");
+        assert!(!gates.hold(0, "t", held(2)), "and so has t");
+        assert!(!gates.hold(0, "t", held(3)));
+        assert_eq!((gates.messages, gates.bytes), (0, 0));
+        assert!(gates.open("t") && gates.open("u"));
+        assert!(!gates.holds("t") && gates.pop().is_none());
+    }
+}

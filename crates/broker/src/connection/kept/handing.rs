@@ -1,0 +1,338 @@
+//! Messages of kept topics to the client, and what becomes of them.
+
+use std::{rc::Rc, sync::Arc};
+
+use restante_backend::messages::{FetchedMessage, KeptMessage, Place};
+use restante_model::{Filter, MessageId, QoS, Seq, SessionId, SubscriptionOptions, UnixMillis};
+use restante_session::Source;
+use restante_store::change::NewMessage;
+
+use super::{Kept, followed::Followed, gates::Held, track::Track, wants::Want};
+use crate::{
+    connection::{Connection, State, delivery::Origin, delivery::text},
+    keeping::{
+        keeper::Keeping,
+        origin_mark,
+        owed::{Event, Named},
+        positions,
+        reduce::ours,
+        ruling::KeptTopic,
+    },
+    live::{LiveMessage, MessageView},
+    reactor::{Reactor, Turn},
+    router::Address,
+};
+
+impl Connection {
+    /// A message of a kept topic has been published for this client, at QoS 1 or 2.
+    pub(in crate::connection) fn offer_kept(
+        self: &Rc<Self>,
+        reactor: &Rc<Reactor>,
+        state: &mut State,
+        seq: Seq,
+        (id, keep): (MessageId, usize),
+        message: &Arc<LiveMessage>,
+        options: &[SubscriptionOptions],
+    ) {
+        let view = message.view();
+        let topic = text(view.topic);
+        let Some(kept) = &mut state.kept else { return };
+        let is_covered = kept.wants.covers(keep, topic);
+        let has_room =
+            state.outbound.room() > 0 && state.out.len() < reactor.shared.settings.limits.outgoing_bytes_max;
+        if !is_covered && has_room && kept.ready.is_empty() && !kept.gates.holds(topic) {
+            let place = Place {
+                id: ours(id),
+                row: None,
+            };
+            self.deliver(
+                reactor,
+                state,
+                seq,
+                &view,
+                options.iter(),
+                Source::Live,
+                &Origin::live(&place),
+            );
+            return;
+        }
+        let held = Held {
+            seq,
+            id,
+            message: message.clone(),
+            options: options.into(),
+        };
+        let is_held = kept.gates.hold(keep, topic, held);
+        if is_held && !is_covered {
+            kept.gates.open(topic);
+        } else if !is_held
+            && !is_covered
+            && let Ok(filter) = Filter::parse(topic, false)
+        {
+            kept.wants.add(Want { keep, filter });
+        }
+    }
+
+    /// Sends one message of a kept topic, or asks for more of them. Answers whether one was sent or passed.
+    pub(in crate::connection) fn pump_kept(
+        self: &Rc<Self>,
+        reactor: &Rc<Reactor>,
+        state: &mut State,
+    ) -> bool {
+        let Some(keeping) = reactor.shared.keeping() else {
+            return false;
+        };
+        let Some(kept) = &mut state.kept else { return false };
+        if let Some(fetched) = kept.ready.pop_front() {
+            self.deliver_fetched(reactor, state, &fetched);
+            return true;
+        }
+        if let Some(held) = kept.gates.pop() {
+            let (view, place) = (
+                held.message.view(),
+                Place {
+                    id: ours(held.id),
+                    row: None,
+                },
+            );
+            let options = held.options.iter();
+            self.deliver(
+                reactor,
+                state,
+                held.seq,
+                &view,
+                options,
+                Source::Backlog,
+                &Origin::live(&place),
+            );
+            return true;
+        }
+        self.ask_kept(reactor, keeping, state);
+        false
+    }
+
+    fn deliver_fetched(
+        self: &Rc<Self>,
+        reactor: &Rc<Reactor>,
+        state: &mut State,
+        fetched: &FetchedMessage,
+    ) {
+        let FetchedMessage { place, message } = fetched;
+        let covering: Vec<SubscriptionOptions> = state
+            .subscriptions
+            .values()
+            .filter(|one| one.filter.share().is_none() && one.filter.matches(&message.topic))
+            .map(|one| *one.epochs.current())
+            .collect();
+        let Some(qos) = covering.iter().map(|options| options.qos).max() else {
+            // The subscription has ended meanwhile: it waits where it is.
+            return;
+        };
+        // What is sent at QoS 2 must be there to be sent again while the database is away (K46).
+        let is_copied = qos.min(message.qos) == QoS::ExactlyOnce && self.is_persistent();
+        let view = MessageView {
+            qos: message.qos,
+            retain: message.retain,
+            stored: is_copied,
+            id: None,
+            deadline: UnixMillis::NEVER,
+            sender: message.sender.as_bytes(),
+            topic: message.topic.as_bytes(),
+            properties: &[],
+            payload: &message.payload,
+        };
+        let origin = Origin::Kept {
+            place,
+            copied: is_copied.then_some(message),
+        };
+        self.deliver(reactor, state, Seq::ZERO, &view, covering.iter(), Source::Backlog, &origin);
+    }
+
+    /// A message goes to the client, under this packet id or (`None`) at QoS 0: who is told of its acknowledgement is
+    /// remembered. `origin` is where it stands in a database, when it is known from there.
+    pub(in crate::connection) fn follow(
+        &self,
+        reactor: &Rc<Reactor>,
+        kept: &mut Option<Box<Kept>>,
+        view: &MessageView<'_>,
+        packet_id: Option<u16>,
+        origin: Option<&Place>,
+    ) {
+        let Some(keeping) = reactor.shared.keeping() else {
+            return;
+        };
+        let topic = text(view.topic);
+        let place = origin.cloned().or_else(|| {
+            Some(Place {
+                id: ours(view.id?),
+                row: None,
+            })
+        });
+        let (Some(place), Some(rules)) = (place, reactor.matches(topic).kept().cloned()) else {
+            return;
+        };
+        let followed = Followed {
+            topic: topic.into(),
+            keep: rules.source.filter(|_| view.qos > QoS::AtMostOnce),
+            told: rules.told_of_acks,
+            place,
+        };
+        if rules.told_of_deliveries != 0 {
+            let event = Event::Delivered {
+                client: (*self.client_id).into(),
+                message: followed.named(),
+            };
+            reactor.decide(|turn| keeping.owe(turn, rules.told_of_deliveries, &event));
+        }
+        let Some(kept) = kept else { return };
+        if let Some(keep) = followed.keep
+            && keeping.keeps[keep].is_read_by_position()
+        {
+            let track = kept
+                .tracks
+                .entry(followed.topic.clone())
+                .or_insert_with(|| Track::new(keep));
+            track.begin(followed.place.clone(), packet_id.is_none());
+            kept.moved |= packet_id.is_none();
+        }
+        match packet_id {
+            Some(packet_id) if rules.is_followed() => kept.follows.add(packet_id, followed),
+            Some(_) => {}
+            // What was written to a client at QoS 0 is all that will ever be known of it (C22).
+            None => self.written(reactor, keeping, &rules, &followed),
+        }
+    }
+
+    fn written(&self, reactor: &Reactor, keeping: &Keeping, rules: &KeptTopic, followed: &Followed) {
+        if let Some(keep) = followed
+            .keep
+            .filter(|keep| !keeping.keeps[*keep].is_read_by_position())
+        {
+            let event = Event::Written {
+                client: (*self.client_id).into(),
+                message: followed.named(),
+            };
+            let pool = 1 << keeping.pool_of(keep).index;
+            reactor.decide(|turn| keeping.owe(turn, pool & rules.told_of_acks, &event));
+        }
+    }
+
+    /// The client has acknowledged a delivery, or refused it for good (K44).
+    pub(in crate::connection) fn acked(
+        &self,
+        reactor: &Rc<Reactor>,
+        state: &mut State,
+        packet_id: u16,
+        is_exactly_once: bool,
+    ) {
+        let (Some(keeping), Some(kept)) = (reactor.shared.keeping(), &mut state.kept) else {
+            return;
+        };
+        let Some(followed) = kept.follows.remove(packet_id) else {
+            return;
+        };
+        if let Some(track) = kept.tracks.get_mut(&followed.topic) {
+            track.acknowledge(&followed.place.id);
+            kept.moved = true;
+        }
+        let moved = kept.moved;
+        let event = Event::Acked {
+            client: (*self.client_id).into(),
+            message: followed.named(),
+        };
+        reactor.decide(|turn| {
+            keeping.owe(turn, followed.told, &event);
+            if is_exactly_once {
+                // With the record that it was received: a crash in between would bring it a second time.
+                self.write_positions(keeping, state, turn);
+            }
+        });
+        if moved && !is_exactly_once {
+            reactor.positions_moved(self.address);
+        }
+    }
+
+    /// Writes how far the client has read, where that has changed.
+    pub(crate) fn write_positions_now(&self, reactor: &Reactor, turn: &mut Turn) {
+        if let Some(keeping) = reactor.shared.keeping() {
+            self.write_positions(keeping, &mut self.state.borrow_mut(), turn);
+        }
+    }
+
+    pub(in crate::connection) fn write_positions(
+        &self,
+        keeping: &Keeping,
+        state: &mut State,
+        turn: &mut Turn,
+    ) {
+        let Some(kept) = &mut state.kept else { return };
+        if !std::mem::take(&mut kept.moved) {
+            return;
+        }
+        for (topic, track) in &mut kept.tracks {
+            let keep = track.keep;
+            let Some((low, above)) = track.take_moved() else {
+                continue;
+            };
+            let name = &keeping.keeps[keep].setup.name;
+            positions::note_position(&mut turn.batch, name, &self.client_id, topic, low, &above);
+            if let Some(low) = low {
+                let event = Event::Position {
+                    client: (*self.client_id).into(),
+                    message: Named {
+                        topic: topic.clone(),
+                        id: low.id.text().into(),
+                        row: low.row,
+                    },
+                };
+                keeping.owe(turn, 1 << keeping.pool_of(keep).index, &event);
+            }
+        }
+    }
+
+    /// The client has unsubscribed: nothing more is fetched for this filter, and where it has read is forgotten (C10).
+    pub(in crate::connection) fn unwant_kept(&self, reactor: &Reactor, state: &mut State, filter: &Filter) {
+        let (Some(keeping), Some(kept)) = (reactor.shared.keeping(), &mut state.kept) else {
+            return;
+        };
+        kept.wants.forget(filter);
+        let subscriptions = &state.subscriptions;
+        let is_wanted = |topic: &str| {
+            let mut others = subscriptions.values().filter(|one| one.filter.share().is_none());
+            others.any(|one| one.filter.matches(topic))
+        };
+        kept.gates.forget(is_wanted);
+        kept.ready.retain(|fetched| is_wanted(&fetched.message.topic));
+        kept.tracks.retain(|topic, _| is_wanted(topic));
+        for keep in keeping.ruling.forgets(filter.topic_filter()) {
+            let name = &keeping.keeps[keep].setup.name;
+            reactor.decide(|turn| {
+                positions::forget(&mut turn.batch, name, &self.client_id, filter.topic_filter());
+            });
+        }
+    }
+}
+
+/// Puts a copy of a fetched message into the turn, bound to a packet id: it is there for as long as the binding is (K46).
+pub(in crate::connection) fn bind_copy(
+    turn: &mut Turn,
+    message: &KeptMessage,
+    place: &Place,
+    (session, address): (SessionId, Address),
+    (packet_id, retain): (u16, bool),
+) {
+    let ordinal = turn.batch.message(&NewMessage {
+        queues: &[],
+        qos: message.qos,
+        retain: message.retain,
+        set_retained: false,
+        deadline: UnixMillis::NEVER,
+        sender: &message.sender,
+        topic: &message.topic,
+        properties: &origin_mark::encode(place),
+        payload: &message.payload,
+        receipt: None,
+    });
+    turn.batch.bind(ordinal, session, packet_id, QoS::ExactlyOnce, retain);
+    turn.copied.push((address, packet_id, ordinal));
+}

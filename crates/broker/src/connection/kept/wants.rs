@@ -1,0 +1,160 @@
+//! Which filters of a client are still to be looked through for a backlog, and which one is.
+//!
+//! Bounded by the client's subscriptions times the keeps, and by one for each topic whose gate has overflowed.
+
+use std::collections::{HashSet, VecDeque};
+
+use restante_backend::{messages::Place, stored_id::StoredId};
+use restante_model::Filter;
+use tokio::sync::oneshot;
+
+use crate::keeping::fetch::Step;
+
+/// A filter to be looked through, in one keep.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Want {
+    pub(super) keep: usize,
+    pub(super) filter: Filter,
+}
+
+/// The filter that is being looked through.
+pub(super) struct Run {
+    pub(super) want: Want,
+    pub(super) number: u64,
+    /// What is to be asked next.
+    pub(super) step: Step,
+    /// It was asked; its drop says that nobody waits any more.
+    pub(super) asked: Option<oneshot::Sender<()>>,
+    /// Every topic up to this one has been fetched to its end.
+    pub(super) through: Option<Box<str>>,
+    /// What was in flight of this keep when the run began: it may be acknowledged, and still be in a page that was read
+    /// before.
+    pub(super) known: HashSet<StoredId>,
+}
+
+/// What is still to be fetched.
+#[derive(Default)]
+pub(super) struct Wants {
+    waiting: VecDeque<Want>,
+    run: Option<Run>,
+    numbers: u64,
+}
+
+impl Want {
+    fn covers(&self, keep: usize, topic: &str) -> bool {
+        self.keep == keep && self.filter.matches(topic)
+    }
+}
+
+impl Run {
+    /// Whether the topic's backlog is still to come.
+    fn covers(&self, keep: usize, topic: &str) -> bool {
+        self.want.covers(keep, topic) && self.through.as_deref().is_none_or(|through| topic > through)
+    }
+}
+
+impl Wants {
+    /// Adds one, unless it waits already.
+    pub(super) fn add(&mut self, want: Want) {
+        if !self.waiting.contains(&want) {
+            self.waiting.push_back(want);
+        }
+    }
+
+    /// The client wants nothing of a filter any more.
+    pub(super) fn forget(&mut self, filter: &Filter) {
+        self.waiting.retain(|want| want.filter != *filter);
+        if self.run.as_ref().is_some_and(|run| run.want.filter == *filter) {
+            self.run = None;
+        }
+    }
+
+    /// Whether a topic's backlog is still to come.
+    pub(super) fn covers(&self, keep: usize, topic: &str) -> bool {
+        self.run.as_ref().is_some_and(|run| run.covers(keep, topic))
+            || self.waiting.iter().any(|want| want.covers(keep, topic))
+    }
+
+    /// The filter that is being looked through; begins with the next one when there is none. `known` says what is in
+    /// flight of a keep.
+    pub(super) fn run(&mut self, known: impl FnOnce(usize) -> HashSet<StoredId>) -> Option<&mut Run> {
+        if self.run.is_none() {
+            let want = self.waiting.pop_front()?;
+            self.numbers += 1;
+            self.run = Some(Run {
+                known: known(want.keep),
+                want,
+                number: self.numbers,
+                step: Step::Topic { after: None },
+                asked: None,
+                through: None,
+            });
+        }
+        self.run.as_mut()
+    }
+
+    /// The run that an answer is for; `None` when it has ended.
+    pub(super) fn answered(&mut self, number: u64) -> Option<&mut Run> {
+        let run = self.run.as_mut().filter(|run| run.number == number)?;
+        run.asked = None;
+        Some(run)
+    }
+
+    /// Nothing more is to be found for the filter.
+    pub(super) fn end_run(&mut self) {
+        self.run = None;
+    }
+
+    /// Whether nothing waits and nothing runs.
+    pub(super) fn is_empty(&self) -> bool {
+        self.run.is_none() && self.waiting.is_empty()
+    }
+}
+
+impl Run {
+    /// A page of a topic has come: what is asked next.
+    pub(super) fn came(&mut self, topic: Box<str>, next: Option<Place>) {
+        self.step = match next {
+            Some(after) => Step::Page { topic, after },
+            None => {
+                self.through = Some(topic.clone());
+                Step::Topic { after: Some(topic) }
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn want(keep: usize, filter: &str) -> Want {
+        Want {
+            keep,
+            filter: Filter::parse(filter, true).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_topic_is_covered_until_its_backlog_has_come() {
+        let mut wants = Wants::default();
+        wants.add(want(0, "t/+"));
+        wants.add(want(0, "t/+"));
+        wants.add(want(1, "u"));
+        assert!(wants.covers(0, "t/1") && wants.covers(1, "u") && !wants.covers(1, "t/1"));
+        let run = wants.run(|_| HashSet::new()).unwrap();
+        let number = run.number;
+        wants.answered(number).unwrap().came("t/5".into(), None);
+        assert!(
+            !wants.covers(0, "t/5") && !wants.covers(0, "t/1"),
+            "topics come in order"
+        );
+        assert!(wants.covers(0, "t/6") && wants.covers(1, "u"));
+        wants.end_run();
+        assert!(!wants.covers(0, "t/6"));
+        assert!(wants.answered(number).is_none(), "an answer to what has ended");
+        assert!(wants.run(|_| HashSet::new()).is_some());
+        wants.forget(&Filter::parse("u", true).unwrap());
+        assert!(wants.is_empty());
+    }
+}

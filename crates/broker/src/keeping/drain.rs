@@ -1,0 +1,217 @@
+//! The loop that carries one pool's outbox into its database: page by page, in order, again and again until it has it.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use hashbrown::HashMap;
+use restante_model::{QoS, Seq, UnixMillis};
+use restante_store::{
+    batch::Batch,
+    change::{Change, NewMessage},
+    contract::{Page, QueueSpan, ReadRequest, Store},
+};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    keeper::Keeping,
+    perform::{DeadLetter, Performer},
+    pool::{Owed, Pool},
+    reduce::{Record, Reducer},
+    scan,
+};
+use crate::shared::Shared;
+
+/// Records read at a time: with batches of this size a round trip costs little for each.
+const PAGE_MESSAGES: usize = 512;
+/// Bytes read at a time.
+const PAGE_BYTES: usize = 4 << 20;
+/// The first pause after the database was away; each one is twice as long as the one before, up to the longest.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a paused drain looks whether it may go on, and an idle one whether something is there that nobody told of.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Drains until the broker stops.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    keeping: Arc<Keeping>,
+    pool: Arc<Pool>,
+    from: Seq,
+    marks: HashMap<usize, u64>,
+) {
+    let mut performer = Performer::new(&keeping, &pool, marks);
+    let mut passed = from;
+    while !shared.stopping.load(Ordering::SeqCst) {
+        if pool.is_paused() {
+            wait(&pool, IDLE).await;
+            continue;
+        }
+        let Some(page) = read(&shared, &pool, passed).await else {
+            return;
+        };
+        if page.entries.is_empty() {
+            passed = passed.max(page.through);
+            pool.came_to(passed, Owed::default());
+            if page.end {
+                wait(&pool, IDLE).await;
+                // Company for what has just come: fewer round trips, and what is acknowledged at once need not travel.
+                tokio::time::sleep(pool.batch_time).await;
+            }
+            continue;
+        }
+        let mut done = Owed::default();
+        let mut reducer = Reducer::default();
+        for entry in &page.entries {
+            // What cannot be read back was counted as damaged by the store.
+            let Ok(stored) = &entry.message else { continue };
+            done.add(Record::cost(stored));
+            match Record::of(stored) {
+                Some(record) => reducer.take(&record, &keeping.ruling.acts(&pool, &record)),
+                None => _ = pool.figures.unknown.fetch_add(1, Ordering::Relaxed),
+            }
+        }
+        let mut slices = reducer.finish();
+        pool.figures
+            .cancelled
+            .fetch_add(slices.cancelled, Ordering::Relaxed);
+        let mut pause = PAUSE;
+        loop {
+            let asked = match performer.prepare(&slices).await {
+                Ok(true) => {
+                    // The marks must be durable before what they are for is appended.
+                    let noted = commit(&shared, &keeping, &pool, &mut performer, None);
+                    if !durable(shared.store.as_ref(), noted).await {
+                        return;
+                    }
+                    performer.perform(&mut slices).await
+                }
+                Ok(false) => performer.perform(&mut slices).await,
+                Err(away) => Err(away),
+            };
+            match asked {
+                Ok(()) => break,
+                Err(away) => {
+                    pool.figures.away.fetch_add(1, Ordering::Relaxed);
+                    if pool.set_trouble(Some(&away.why)) {
+                        tracing::warn!(code = "backend-away", pool = %pool.name, "{away}; what is owed waits in the outbox");
+                    }
+                    if shared.stopping.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+        if pool.set_trouble(None) {
+            tracing::info!(code = "backend-back", pool = %pool.name, waiting = pool.depth().records, "the database takes what is owed again");
+        }
+        passed = page.through;
+        commit(&shared, &keeping, &pool, &mut performer, Some(passed));
+        pool.came_to(passed, done);
+    }
+}
+
+/// Reads the next page of the outbox; `None` when the broker is gone.
+async fn read(shared: &Shared, pool: &Pool, after: Seq) -> Option<Page> {
+    let (tell, told) = oneshot::channel();
+    let request = ReadRequest {
+        spans: vec![QueueSpan {
+            queue: pool.queue,
+            from: Seq::ZERO,
+            to: Seq::MAX,
+        }],
+        after,
+        skip: Vec::new(),
+        messages_max: PAGE_MESSAGES,
+        bytes_max: PAGE_BYTES,
+        applied: pool.last_owed(),
+    };
+    let done = move |page| {
+        // Who asked may have gone.
+        let _ = tell.send(page);
+    };
+    shared.store.read(request, Box::new(done));
+    told.await.ok()
+}
+
+/// Submits how far the drain has come, with dead letters and marks, in one batch. Answers its last sequence.
+fn commit(
+    shared: &Shared,
+    keeping: &Keeping,
+    pool: &Pool,
+    performer: &mut Performer<'_>,
+    passed: Option<Seq>,
+) -> Seq {
+    let mut batch = Batch::default();
+    let outcome = std::mem::take(&mut performer.outcome);
+    for letter in outcome.dead {
+        pool.figures.dead.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(code = "dead-letter", pool = %pool.name, what = letter.what, "the database refuses this for good: {}", letter.why);
+        bury(&mut batch, pool, &letter);
+    }
+    for (keep, mark) in outcome.marks {
+        keeping.note_mark(&mut batch, keep, mark);
+    }
+    for (keep, topic) in outcome.topics {
+        scan::note_topic(&mut batch, &keeping.keeps[keep], &topic);
+    }
+    if let Some(low) = passed {
+        batch.change(&Change::CursorMoved {
+            session: pool.reader,
+            low,
+            above: &[],
+        });
+    }
+    if batch.is_empty() {
+        return shared.last_submitted();
+    }
+    let span = shared.submit(batch, Vec::new());
+    shared.store.rouse();
+    span.last
+}
+
+/// Puts a dead letter into the pool's queue of them. Its words stand where a message has its properties.
+fn bury(batch: &mut Batch, pool: &Pool, letter: &DeadLetter) {
+    let words = format!("{}: {}", letter.what, letter.why);
+    let message = letter.message.as_ref();
+    batch.message(&NewMessage {
+        queues: &[pool.dead_queue],
+        qos: message.map_or(QoS::AtLeastOnce, |message| message.qos),
+        retain: message.is_some_and(|message| message.retain),
+        set_retained: false,
+        deadline: UnixMillis::NEVER,
+        sender: message.map_or("", |message| &message.sender),
+        topic: message.map_or("", |message| &message.topic),
+        properties: words.as_bytes(),
+        payload: message.map_or(&[], |message| &message.payload),
+        receipt: None,
+    });
+}
+
+/// Waits until something is durable; false when it never will be.
+async fn durable(store: &dyn Store, until: Seq) -> bool {
+    use restante_store::contract::Admission;
+    while store.durable() < until {
+        if matches!(store.admission(), Admission::Failed { .. }) {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    true
+}
+
+async fn wait(pool: &Pool, at_most: Duration) {
+    // A timeout is no error: the caller looks again either way.
+    let _ = timeout(at_most, pool.grown.notified()).await;
+}
+
+/// Half to all of a pause, so that pools that went away together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let share = RandomState::new().hash_one(0) % 512;
+    pause / 2 + pause.mul_f64(share as f64 / 1024.0)
+}

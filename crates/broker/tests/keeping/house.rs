@@ -1,0 +1,152 @@
+//! A broker with one pool, a shelf, and its rules.
+
+use std::{sync::Arc, time::Duration};
+
+use restante_backend::messages::KeepSpec;
+use restante_broker::keeping::setup::{FirstSubscribe, KeepSetup, OutboxLimits, PoolSetup, Setup, WhenFull};
+use restante_model::{Filter, Function, HookPoint, Layout, Mode};
+use restante_rules::{
+    AckAfter, Bounds, FirstSubscribe as First, Home, HookLine, KeepLine, Line, PoolIndex, RuleSet, What,
+};
+use restante_testkit::inprocess::{self, InProcess, Opened};
+
+use crate::shelf::{Shelf, ShelfPool};
+
+/// What a test changes.
+pub struct Plan {
+    pub mode: Mode,
+    pub first: FirstSubscribe,
+    pub page: usize,
+    pub limits: OutboxLimits,
+    pub presence: bool,
+}
+
+impl Plan {
+    pub fn of(mode: Mode) -> Plan {
+        Plan {
+            mode,
+            first: FirstSubscribe::All,
+            page: 100,
+            limits: OutboxLimits {
+                messages_max: 0,
+                bytes_max: 0,
+                when_full: WhenFull::RejectPublisher,
+                dead_letters_max: 1_000,
+            },
+            presence: false,
+        }
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let keep = KeepLine {
+            topics: vec![Filter::parse("t/#", false).unwrap()],
+            home: Home::Pool(PoolIndex(0)),
+            layout: Layout::Plugin,
+            mode: self.mode,
+            ttl: None,
+            first_subscribe: First::All,
+            bounds: Bounds::NONE,
+            forgets: true,
+            subscriptions: true,
+            ack_after: AckAfter::Outbox,
+        };
+        let hook = |on, function| {
+            Line::Hook(HookLine {
+                on,
+                topic: None,
+                order: 1,
+                pool: PoolIndex(0),
+                what: What::Function(function),
+                bounds: Bounds::NONE,
+                ttl: None,
+                forgets: true,
+                ack_after: AckAfter::Outbox,
+            })
+        };
+        let mut lines = vec![Line::Keep(keep)];
+        if self.presence {
+            lines.push(hook(HookPoint::ClientConnected, Function::ClientConnected));
+            lines.push(hook(HookPoint::ClientDisconnected, Function::ClientDisconnected));
+        }
+        lines
+    }
+
+    /// A broker on a store.
+    pub fn start(
+        &self,
+        shelf: &Arc<Shelf>,
+        open: impl FnOnce(&restante_broker::settings::Settings) -> Opened,
+    ) -> InProcess {
+        use restante_backend::Backend;
+        let (rules, _) = RuleSet::build(&self.lines());
+        let rules = rules.unwrap();
+        let pool = ShelfPool(shelf.clone());
+        let keeps = rules.keeps().iter().map(|keep| {
+            let spec = KeepSpec {
+                layout: keep.layout,
+                mode: keep.mode,
+                ttl: None,
+                templates: Default::default(),
+            };
+            KeepSetup {
+                name: "shelf-t".into(),
+                pool: 0,
+                mode: keep.mode,
+                layout: keep.layout,
+                messages: pool.messages(&spec).unwrap(),
+                subscriptions: pool.subscriptions(&spec).ok(),
+                first_subscribe: self.first,
+                page: self.page,
+                time_range: None,
+            }
+        });
+        let setup = Setup {
+            keeps: keeps.collect(),
+            pools: vec![PoolSetup {
+                name: "shelf.main".into(),
+                backend: Arc::new(pool),
+                lookup: None,
+                limits: self.limits,
+                batch_time: Duration::from_millis(5),
+            }],
+            rules,
+            node: "restante@test".into(),
+        };
+        InProcess::keeping(open, |_| {}, Some(setup))
+    }
+
+    /// A broker on a store in memory.
+    pub fn start_in_memory(&self, shelf: &Arc<Shelf>) -> InProcess {
+        self.start(shelf, inprocess::memory)
+    }
+}
+
+/// A log in a folder that stays, so that a broker can be started on it again.
+pub fn log_in(folder: &std::path::Path, settings: &restante_broker::settings::Settings) -> Opened {
+    use restante_model::UnixMicros;
+    use restante_store::{
+        folder::FolderDisk,
+        log::{LogSettings, LogStore, Sync},
+    };
+    let clock = || {
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        UnixMicros(since.as_micros() as u64)
+    };
+    let disk = FolderDisk::open(folder).unwrap();
+    let log = LogSettings {
+        segment_bytes: 8 << 20,
+        sync: Sync::Never,
+        free_bytes_min: 0,
+        spares_max: 1,
+        limits: settings.session.queue,
+        ..LogSettings::new(Arc::new(clock))
+    };
+    let (store, recovered) = LogStore::open(Arc::new(disk), log, clock().millis()).unwrap();
+    Opened {
+        store: Arc::new(store),
+        recovered: Box::new(recovered),
+        folder: None,
+    }
+}
