@@ -1,6 +1,6 @@
 //! What one runtime decided in one turn, encoded as the records that go to disk.
 
-use restante_model::{NotKept, SessionId};
+use restante_model::{NotKept, QoS, SessionId};
 
 use crate::{
     change::{Change, NewMessage},
@@ -51,6 +51,18 @@ impl Batch {
         let crc = change_record::encode(&mut self.bytes, ordinal, change);
         self.count(crc);
         ordinal
+    }
+
+    /// Appends a delivery, to this session under this packet id, of a message that was appended before with this
+    /// ordinal: message and binding are durable together. Answers the ordinal of the binding.
+    pub fn bind(&mut self, message: u32, session: SessionId, packet_id: u16, qos: QoS, retain: bool) -> u32 {
+        self.change(&Change::BoundHere {
+            session,
+            back: self.ordinals.saturating_sub(message),
+            packet_id,
+            qos,
+            retain,
+        })
     }
 
     /// Appends the end of a session ([`Change::SessionEnded`]); what it waited for is counted under this word:

@@ -143,6 +143,21 @@ pub enum Change<'a> {
         /// The binding.
         binding: Binding,
     },
+    /// A delivery of a message of this very batch is bound to a packet id. The message is held by the binding, whether or
+    /// not it has queues, and aside: it did not come out of the session's own. See
+    /// [`Batch::bind`](crate::batch::Batch::bind).
+    BoundHere {
+        /// Which session.
+        session: SessionId,
+        /// How many ordinals before this one the message stands; 0 changes nothing.
+        back: u32,
+        /// To which packet id; what it was bound to before is let go.
+        packet_id: u16,
+        /// At which QoS it is delivered.
+        qos: QoS,
+        /// With which retain flag.
+        retain: bool,
+    },
     /// PUBREC came: PUBREL is owed (K2).
     Released {
         /// Which session.

@@ -70,6 +70,13 @@ pub enum ChangeRecord<'a> {
         session: SessionId,
         binding: Binding,
     },
+    BoundHere {
+        session: SessionId,
+        back: u32,
+        packet_id: u16,
+        qos: QoS,
+        retain: bool,
+    },
     Released {
         session: SessionId,
         packet_id: u16,
@@ -112,6 +119,7 @@ const KIND_RECEIVED: u8 = 15;
 const KIND_COMPLETED: u8 = 16;
 const KIND_RETAINED_CLEARED: u8 = 17;
 const KIND_NOTED: u8 = 18;
+const KIND_BOUND_HERE: u8 = 19;
 
 /// Appends a change. Answers the record's CRC.
 pub(crate) fn encode(out: &mut Vec<u8>, ordinal: u32, change: &Change<'_>) -> u32 {
@@ -178,6 +186,18 @@ pub(crate) fn encode(out: &mut Vec<u8>, ordinal: u32, change: &Change<'_>) -> u3
             put_varint(out, session.0);
             put_binding(out, binding);
         }
+        Change::BoundHere {
+            session,
+            back,
+            packet_id,
+            qos,
+            retain,
+        } => {
+            put_varint(out, session.0);
+            put_varint(out, u64::from(*back));
+            out.extend_from_slice(&packet_id.to_le_bytes());
+            out.push(*qos as u8 | u8::from(*retain) << 3);
+        }
         Change::PacketIdsReserved {
             session,
             next: number,
@@ -223,6 +243,7 @@ fn kind(change: &Change<'_>) -> u8 {
         Change::CursorMoved { .. } => KIND_CURSOR_MOVED,
         Change::PacketIdsReserved { .. } => KIND_PACKET_IDS_RESERVED,
         Change::Bound { .. } => KIND_BOUND,
+        Change::BoundHere { .. } => KIND_BOUND_HERE,
         Change::Released { .. } => KIND_RELEASED,
         Change::Unbound { .. } => KIND_UNBOUND,
         Change::Received { .. } => KIND_RECEIVED,
@@ -299,6 +320,7 @@ fn of_session<'a>(kind: u8, session: SessionId, body: &mut Reader<'a>) -> Option
             session,
             binding: take_binding(body)?,
         },
+        KIND_BOUND_HERE => take_bound_here(session, body)?,
         KIND_RELEASED => ChangeRecord::Released {
             session,
             packet_id: body.u16()?,
@@ -316,6 +338,33 @@ fn of_session<'a>(kind: u8, session: SessionId, body: &mut Reader<'a>) -> Option
             packet_id: body.u16()?,
         },
         _ => return None,
+    })
+}
+
+fn take_bound_here<'a>(session: SessionId, body: &mut Reader<'a>) -> Option<ChangeRecord<'a>> {
+    let (back, packet_id, bits) = (body.varint32()?, body.u16()?, body.u8()?);
+    if bits & !(3 | 1 << 3) != 0 {
+        return None;
+    }
+    Some(ChangeRecord::BoundHere {
+        session,
+        back,
+        packet_id,
+        qos: QoS::from_bits(bits & 3)?,
+        retain: bits & 1 << 3 != 0,
+    })
+}
+
+/// The binding of [`ChangeRecord::BoundHere`] in a record with the sequence `at`. None if it names no message.
+pub(crate) fn bound_here(at: Seq, back: u32, packet_id: u16, qos: QoS, retain: bool) -> Option<Binding> {
+    let seq = at.0.checked_sub(u64::from(back)).filter(|_| back > 0)?;
+    Some(Binding {
+        seq: Seq(seq),
+        packet_id,
+        qos,
+        released: false,
+        retain,
+        aside: true,
     })
 }
 

@@ -126,8 +126,12 @@ proptest! {
     }
 
     #[test]
-    fn exchanges_come_back(id: u64, packet_id: u16, binding in binding()) {
+    fn exchanges_come_back(id: u64, packet_id: u16, back: u32, binding in binding()) {
         let session = SessionId(id);
+        let Binding { qos, retain, .. } = binding;
+        through(&Change::BoundHere { session, back, packet_id, qos, retain }, |read| {
+            assert_eq!(read, ChangeRecord::BoundHere { session, back, packet_id, qos, retain });
+        });
         through(&Change::Bound { session, binding }, |back| {
             assert_eq!(back, ChangeRecord::Bound { session, binding });
         });

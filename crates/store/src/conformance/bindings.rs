@@ -160,3 +160,93 @@ pub fn what_is_not_bound_or_not_kept_is_none(place: &dyn Place) {
     );
     assert!(payloads(&driver, &[]).is_empty());
 }
+
+/// A message that no queue has is held by the binding of its own batch, until the delivery is over.
+pub fn k15_a_message_is_bound_in_its_own_batch(place: &dyn Place) {
+    let driver = Driver::open(place, &OpenSettings::unlimited());
+    subscribe(&driver, SESSION, QUEUE, "t/#");
+    let alone = |number: u8| vec![number; 300];
+    let mut seqs = Vec::new();
+    for number in 1..=3 {
+        let payload = alone(number);
+        let span = driver.commit(|batch| {
+            batch.skip();
+            batch.message(&plain(&[], b"nobody's"));
+            let message = batch.message(&plain(&[], &payload));
+            batch.message(&plain(&[QUEUE], b"a queue's"));
+            batch.bind(message, SESSION, number.into(), QoS::ExactlyOnce, number == 2);
+        });
+        seqs.push(span.first.plus(2));
+    }
+    // Among much that goes.
+    let filled = fill(&driver, &[QUEUE], 1000);
+    driver.change(&Change::CursorMoved {
+        session: SESSION,
+        low: filled[999],
+        above: &[],
+    });
+    for _ in 0..5 {
+        driver.tick(NOW);
+    }
+    let all = [1, 2, 3].map(|number| Some(alone(number)));
+    assert_eq!(payloads(&driver, &seqs), all);
+    let image = driver.image(SESSION);
+    let expected: Vec<Binding> = (1..)
+        .zip(&seqs)
+        .map(|(packet_id, &seq)| Binding {
+            retain: packet_id == 2,
+            aside: true,
+            ..binding(seq, packet_id, QoS::ExactlyOnce)
+        })
+        .collect();
+    assert_eq!(image.bindings, expected);
+    driver.change(&Change::Unbound {
+        session: SESSION,
+        packet_id: 2,
+    });
+    driver.tick(NOW);
+    let others = [seqs[0], seqs[2]];
+    assert_eq!(payloads(&driver, &others), [Some(alone(1)), Some(alone(3))]);
+    // A binding that names itself, or nobody's session, is none.
+    driver.commit(|batch| {
+        let message = batch.message(&plain(&[], b"x"));
+        batch.bind(message, SessionId(77), 1, QoS::ExactlyOnce, false);
+        batch.change(&Change::BoundHere {
+            session: SESSION,
+            back: 0,
+            packet_id: 9,
+            qos: QoS::ExactlyOnce,
+            retain: false,
+        });
+    });
+    assert_eq!(driver.image(SESSION).bindings.len(), 2);
+}
+
+/// And after a restart.
+pub fn k15_what_was_bound_in_its_own_batch_is_kept(place: &dyn Place) {
+    if !place.persists() {
+        return;
+    }
+    let settings = OpenSettings::unlimited();
+    let driver = Driver::open(place, &settings);
+    subscribe(&driver, SESSION, QUEUE, "t/#");
+    let span = driver.commit(|batch| {
+        let message = batch.message(&plain(&[], b"alone"));
+        batch.bind(message, SESSION, 1, QoS::ExactlyOnce, false);
+    });
+    let mut driver = Some(driver);
+    for _ in 0..3 {
+        if let Some(driver) = driver.take() {
+            driver.store().close().expect("the store closes");
+        }
+        let again = driver.insert(Driver::open(place, &settings));
+        let filled = fill(again, &[QUEUE], 500);
+        again.change(&Change::CursorMoved {
+            session: SESSION,
+            low: filled[499],
+            above: &[],
+        });
+        again.tick(NOW);
+        assert_eq!(payloads(again, &[span.first]), [Some(b"alone".to_vec())]);
+    }
+}

@@ -44,6 +44,8 @@ pub enum Fault {
     OwnForgotten,
     /// The body of a bound message is gone when its queue is.
     BindingNotPinned,
+    /// A binding to a message of its own batch is dropped.
+    BoundHereLost,
     /// A closed queue stays.
     QueueNotClosed,
     /// A session that ended stays.
@@ -90,6 +92,7 @@ impl Fault {
         Fault::ReceiptLost,
         Fault::OwnForgotten,
         Fault::BindingNotPinned,
+        Fault::BoundHereLost,
         Fault::QueueNotClosed,
         Fault::SessionNotEnded,
         Fault::EpochForgotten,
@@ -238,6 +241,7 @@ impl BrokenStore {
     fn drops(&self, change: &ChangeRecord<'_>) -> bool {
         match change {
             ChangeRecord::CursorMoved { .. } => self.has(Fault::AcknowledgementDropped) && self.one_in(3),
+            ChangeRecord::BoundHere { .. } => self.has(Fault::BoundHereLost),
             ChangeRecord::QueueClosed { .. } => self.has(Fault::QueueNotClosed),
             ChangeRecord::SessionEnded { .. } => self.has(Fault::SessionNotEnded),
             ChangeRecord::RetainedCleared { .. } => self.has(Fault::RetainedNotCleared),

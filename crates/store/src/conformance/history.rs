@@ -116,7 +116,11 @@ impl History {
                     23..26 => self.subscribe(batch, id),
                     26 => self.unsubscribe(batch, image),
                     27..32 => self.acknowledge(batch, image),
-                    32..34 => self.bind(batch, image),
+                    32 => self.bind(batch, image),
+                    33 => match self.random.one_in(2) {
+                        true => self.bind_aside(batch, image),
+                        false => self.bind_new(batch, image),
+                    },
                     34 | 35 => self.exchange(batch, image),
                     36 | 37 => self.receipt(batch, image),
                     38 => {
@@ -311,6 +315,68 @@ impl History {
         for binding in self.bindings(batch.state, image, 2) {
             batch.change(ChangeRecord::Bound { session, binding });
         }
+    }
+
+    /// A packet id that is free.
+    fn free_id(image: &SessionImage) -> u16 {
+        let mut ids = 100..;
+        let is_free = |id: &u16| image.bindings.iter().all(|binding| binding.packet_id != *id);
+        ids.find(is_free).unwrap_or(u16::MAX)
+    }
+
+    /// A delivery of what another session is owed.
+    fn bind_aside(&mut self, batch: &mut Draft<'_>, image: &SessionImage) {
+        let others = batch.state.sessions.values();
+        let others: Vec<_> = others.filter(|other| other.session != image.session).collect();
+        let Some(other) = self.random.choose(&others) else {
+            return;
+        };
+        // Whoever is owed it does nothing in this batch that lets it go.
+        if !batch.touched.insert(other.session) {
+            return;
+        }
+        let waits = batch.state.backlog(other);
+        let Some(seq) = self.random.choose(&waits).map(|owed| owed.seq) else {
+            return;
+        };
+        batch.change(ChangeRecord::Bound {
+            session: image.session,
+            binding: Binding {
+                seq,
+                packet_id: History::free_id(image),
+                qos: QoS::ExactlyOnce,
+                released: false,
+                retain: self.random.one_in(4),
+                aside: true,
+            },
+        });
+    }
+
+    /// A delivery of a message that only the binding holds, in the same batch.
+    fn bind_new(&mut self, batch: &mut Draft<'_>, image: &SessionImage) {
+        let message = batch.operations.len();
+        batch.operations.push(Operation::Publish(Published {
+            queues: Vec::new(),
+            qos: QoS::ExactlyOnce,
+            retain: false,
+            set_retained: false,
+            deadline: UnixMillis::NEVER,
+            sender: CLIENTS[0],
+            topic: self.topic(),
+            properties: Vec::new(),
+            payload: self.payload(),
+            receipt: None,
+        }));
+        for _ in 0..self.random.within(0..3) {
+            self.note(batch);
+        }
+        batch.change(ChangeRecord::BoundHere {
+            session: image.session,
+            back: (batch.operations.len() - message) as u32,
+            packet_id: History::free_id(image),
+            qos: QoS::ExactlyOnce,
+            retain: self.random.one_in(4),
+        });
     }
 
     /// Some of the next deliveries.

@@ -140,6 +140,8 @@ macro_rules! store_suite {
             bindings::k15_a_bound_message_stays_readable_below_a_floor,
             bindings::a_bound_message_stays_readable_when_all_have_acknowledged,
             bindings::a_retained_message_can_be_bound,
+            bindings::k15_a_message_is_bound_in_its_own_batch,
+            bindings::k15_what_was_bound_in_its_own_batch_is_kept,
             bindings::what_is_not_bound_or_not_kept_is_none,
             endings::k30_what_waited_is_counted_by_word,
             endings::k30_the_count_is_as_of_the_end,

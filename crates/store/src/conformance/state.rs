@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use restante_model::{Cursor, Epochs, NotKept, QoS, QueueId, Seq, SessionId, UnixMicros};
+use restante_model::{Binding, Cursor, Epochs, NotKept, QoS, QueueId, Seq, SessionId, UnixMicros};
 
 use crate::{
     change::OWN_VERSION,
@@ -310,6 +310,7 @@ fn whose(change: &ChangeRecord<'_>) -> Option<SessionId> {
         | ChangeRecord::CursorMoved { session, .. }
         | ChangeRecord::PacketIdsReserved { session, .. }
         | ChangeRecord::Bound { session, .. }
+        | ChangeRecord::BoundHere { session, .. }
         | ChangeRecord::Released { session, .. }
         | ChangeRecord::Unbound { session, .. }
         | ChangeRecord::Received { session, .. }
@@ -368,12 +369,24 @@ fn change_session(session: &mut SessionImage, at: Seq, change: &ChangeRecord<'st
             }
         }
         ChangeRecord::PacketIdsReserved { next, .. } => session.next_packet_id = next,
-        ChangeRecord::Bound { binding, .. } => {
-            session
-                .bindings
-                .retain(|bound| bound.packet_id != binding.packet_id);
-            session.bindings.push(binding);
-        }
+        ChangeRecord::Bound { binding, .. } => bind(session, binding),
+        ChangeRecord::BoundHere {
+            back,
+            packet_id,
+            qos,
+            retain,
+            ..
+        } if back > 0 => bind(
+            session,
+            Binding {
+                seq: Seq(at.0 - u64::from(back)),
+                packet_id,
+                qos,
+                released: false,
+                retain,
+                aside: true,
+            },
+        ),
         ChangeRecord::Released { packet_id, .. } => {
             let bound = session
                 .bindings
@@ -390,6 +403,13 @@ fn change_session(session: &mut SessionImage, at: Seq, change: &ChangeRecord<'st
         ChangeRecord::Completed { packet_id, .. } => session.receipts.retain(|&id| id != packet_id),
         _ => {}
     }
+}
+
+fn bind(session: &mut SessionImage, binding: Binding) {
+    session
+        .bindings
+        .retain(|bound| bound.packet_id != binding.packet_id);
+    session.bindings.push(binding);
 }
 
 fn receive(session: &mut SessionImage, packet_id: u16) {

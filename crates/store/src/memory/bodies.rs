@@ -88,11 +88,8 @@ struct Held {
 }
 
 impl Bodies {
-    /// Keeps a message for so many holders; for none it is dropped.
+    /// Keeps a message for so many holders, at least one.
     pub(super) fn insert(&mut self, seq: Seq, body: Body, holders: u32) {
-        if holders == 0 {
-            return;
-        }
         self.bytes += body.text.len() + MESSAGE_OVERHEAD_BYTES;
         self.held.insert(seq, Held { body, holders });
     }

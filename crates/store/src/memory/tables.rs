@@ -8,7 +8,7 @@ use restante_model::{Cursor, MessageId, QueueId, Seq, SessionId, UnixMicros, Uni
 use crate::{
     batch::Batch,
     change::OWN_VERSION,
-    change_record::ChangeRecord,
+    change_record::{self, ChangeRecord},
     contract::{Backlog, QueueLimits, RetainedPage, RetainedRequest, Waited, WhenFull},
     image::StoredMessage,
     notes::Notes,
@@ -83,12 +83,14 @@ impl Tables {
 
     /// Applies a whole batch.
     pub(super) fn apply(&mut self, first: Seq, last: Seq, time: UnixMicros, batch: &Batch) {
+        // What nobody holds yet may be bound further on in the batch.
+        let mut loose = Vec::new();
         for record in batch.records() {
             let seq = first.plus(u64::from(record.ordinal));
             match record.body {
                 record::Body::Message(message) => {
                     let id = record::message_id(time.0, self.node, record.ordinal);
-                    self.message(seq, id, &message, record.len);
+                    loose.extend(self.message(seq, id, &message, record.len));
                 }
                 record::Body::Change(ChangeRecord::SessionEnded { session }) => {
                     self.count_session(session, batch.word(record.ordinal));
@@ -97,10 +99,20 @@ impl Tables {
                 record::Body::Change(change) => self.change(seq, change),
             }
         }
+        for seq in loose {
+            self.bodies.release(seq);
+        }
         self.applied = last;
     }
 
-    fn message(&mut self, seq: Seq, id: MessageId, message: &MessageRecord<'_>, record_bytes: usize) {
+    /// Answers the message if nobody holds it but the caller, who is to release it.
+    fn message(
+        &mut self,
+        seq: Seq,
+        id: MessageId,
+        message: &MessageRecord<'_>,
+        record_bytes: usize,
+    ) -> Option<Seq> {
         let body = Body::copy(id, message, record_bytes);
         let mut holders = 0;
         for id in message.queues.clone() {
@@ -125,12 +137,13 @@ impl Tables {
             };
             self.release(replaced);
         }
-        self.bodies.insert(seq, body, holders);
+        self.bodies.insert(seq, body, holders.max(1));
         if let Some((session, packet_id)) = message.receipt
             && let Some(session) = self.sessions.get_mut(&session)
         {
             session.receive(packet_id);
         }
+        (holders == 0).then_some(seq)
     }
 
     fn change(&mut self, at: Seq, change: ChangeRecord<'_>) {
@@ -188,6 +201,17 @@ impl Tables {
                 self.leave_queue(subscription.and_then(|ended| ended.queue), session);
             }
             ChangeRecord::CursorMoved { session, low, above } => self.move_cursor(session, at, low, above),
+            ChangeRecord::BoundHere {
+                session,
+                back,
+                packet_id,
+                qos,
+                retain,
+            } => {
+                if let Some(binding) = change_record::bound_here(at, back, packet_id, qos, retain) {
+                    self.with(session, |session, bodies| session.bind(binding, bodies));
+                }
+            }
             change => self.session_change(change),
         }
     }

@@ -17,7 +17,7 @@ const MOVED: u8 = 0x80;
 const MARK: u8 = 38;
 
 /// Kinds of records of segments, and of images of state files.
-const RECORDS: std::ops::RangeInclusive<u8> = 1..=18;
+const RECORDS: std::ops::RangeInclusive<u8> = 1..=19;
 const IMAGES: std::ops::RangeInclusive<u8> = 32..=41;
 
 /// Names of the files that make up the store.

@@ -11,7 +11,7 @@ use restante_model::{
     Binding, QoS, QueueId, RetainHandling, Seq, SessionId, SubscriptionOptions, UnixMillis,
 };
 use restante_store::{
-    change::{Change, NewMessage},
+    change::{Change, NewMessage, OWN_VERSION},
     conformance::driver::{Driver, at_qos, plain},
     image::Will,
 };
@@ -29,6 +29,9 @@ const GROUP: SessionId = SessionId(4);
 const GUEST: SessionId = SessionId(5);
 const OLD: SessionId = SessionId(6);
 const LATE: SessionId = SessionId(7);
+
+/// The broker's own.
+const OUTBOX: SessionId = SessionId(9);
 
 const HOUSE: QueueId = QueueId(1);
 const RARE: QueueId = QueueId(2);
@@ -79,6 +82,7 @@ fn begin(driver: &Driver) {
             (FAST, "fast", 3, u32::MAX, None),
             (GROUP, "$share/workers/jobs/#", 5, u32::MAX, None),
             (GUEST, "guest", 5, 60, Some(will())),
+            (OUTBOX, "$outbox/pool", OWN_VERSION, u32::MAX, None),
         ] {
             batch.change(&opened(session, client_id, version, expiry, will));
         }
@@ -260,6 +264,8 @@ fn once_more(driver: &Driver) {
         for (packet_id, seq) in (1..).zip(&messages[..3]) {
             batch.change(&bound(READER, *seq, packet_id, QoS::ExactlyOnce));
         }
+        let alone = batch.message(&plain(&[], b"held by its binding alone"));
+        batch.bind(alone, GUEST, 17, QoS::ExactlyOnce, true);
         batch.change(&Change::Released {
             session: READER,
             packet_id: 1,

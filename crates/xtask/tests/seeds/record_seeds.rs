@@ -202,6 +202,16 @@ fn changes() -> Vec<(&'static str, Change<'static>)> {
             },
         ),
         (
+            "bound-here",
+            Change::BoundHere {
+                session: SESSION,
+                back: 300,
+                packet_id: 9,
+                qos: QoS::ExactlyOnce,
+                retain: true,
+            },
+        ),
+        (
             "released",
             Change::Released {
                 session: SESSION,

@@ -6,7 +6,7 @@
 use restante_model::{Binding, Cursor, MessageId, QueueId, Seq, SessionId, SubscriptionOptions};
 
 use crate::{
-    change_record::ChangeRecord,
+    change_record::{self, ChangeRecord},
     log::{index::IndexEntry, waited::Ended},
     record::MessageRecord,
 };
@@ -150,11 +150,18 @@ impl Tables {
             ChangeRecord::PacketIdsReserved { session, next } => {
                 self.with(session, at, |session| session.next_packet_id = next);
             }
-            ChangeRecord::Bound { session, binding } => self.bind(session, at, |all, flight| {
-                flight.take(all, binding.packet_id);
-                flight.begun.push(binding);
-                all.push(binding);
-            }),
+            ChangeRecord::Bound { session, binding } => self.bind_one(session, at, binding),
+            ChangeRecord::BoundHere {
+                session,
+                back,
+                packet_id,
+                qos,
+                retain,
+            } => {
+                if let Some(binding) = change_record::bound_here(at, back, packet_id, qos, retain) {
+                    self.bind_one(session, at, binding);
+                }
+            }
             ChangeRecord::Released { session, packet_id } => self.bind(session, at, |all, flight| {
                 if let Some(binding) = all.iter_mut().find(|binding| binding.packet_id == packet_id) {
                     flight.over.push(*binding);
@@ -191,6 +198,14 @@ impl Tables {
                     rare.receipts.push(packet_id);
                 }
             });
+        });
+    }
+
+    fn bind_one(&mut self, session: SessionId, at: Seq, binding: Binding) {
+        self.bind(session, at, |all, flight| {
+            flight.take(all, binding.packet_id);
+            flight.begun.push(binding);
+            all.push(binding);
         });
     }
 
