@@ -70,6 +70,11 @@ pub(crate) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
                     .problems
                     .push(problem.hint(format!("write [{name}] on a line of its own")));
             }
+            DeValue::Array(items)
+                if setting("", name).is_none() && items.iter().any(|item| item.get_ref().is_table()) =>
+            {
+                reading.problems.push(unknown_section(&origin, name));
+            }
             _ => match setting("", name) {
                 Some(setting) => apply(&places, setting, value, reading),
                 None => reading.problems.push(unknown_setting(&origin, "", name)),

@@ -262,15 +262,15 @@ fn everything_wrong_with_a_section_is_told_at_its_place() {
     );
     check(
         "[[keep]]\ntopics = [\"t/#\", \"a/#/b\", \"$share/g/t\", 5]\nin = \"embedded\"\nfirst_subscribe = \"last \
-         0\"\nbatch_size = 0\nmod = \"queue\"\nmode = \"que\"\n",
+         0\"\nbatch_size = 0\nmod = \"queue\"\nmode = \"queu\"\n",
         &[
-            "restante.toml:5:19: keep.topics: \"a/#/b\" is not a topic filter: '#' must stand alone in the last level",
-            "restante.toml:5:28: keep.topics: \"$share/g/t\" is a shared subscription; write the topic filter alone",
-            "restante.toml:5:42: keep.topics: expected a text in quotes, found an integer",
+            "restante.toml:5:18: keep.topics: \"a/#/b\" is not a topic filter: '#' must stand alone in the last level",
+            "restante.toml:5:27: keep.topics: \"$share/g/t\" is a shared subscription; write the topic filter alone",
+            "restante.toml:5:41: keep.topics: expected a text in quotes, found an integer",
             "restante.toml:7:19: keep.first_subscribe: 0 is out of range; it takes 1 to 1000000000",
             "restante.toml:8:14: keep.batch_size: 0 is out of range; it takes 1 to 10000",
             "restante.toml:9:1: keep.mod: there is no such setting; did you mean mode?",
-            "restante.toml:10:8: keep.mode: \"que\" is none of \"queue\", \"pubsub\", \"latest\", \"history\"; did you \
+            "restante.toml:10:8: keep.mode: \"queu\" is none of \"queue\", \"pubsub\", \"latest\", \"history\"; did you \
              mean \"queue\"?",
         ],
     );
