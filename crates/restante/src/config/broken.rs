@@ -10,8 +10,11 @@ use super::{
     problem::{Problem, one_line},
 };
 
-/// How the parser's message begins where a section header has no end.
-pub(super) const UNCLOSED_HEADER: &str = "unclosed table";
+/// Whether the parser complains about a section header without an end.
+pub(super) fn is_unclosed_header(error: &Error) -> bool {
+    let message = error.message();
+    message.starts_with("unclosed table") || message.starts_with("unclosed array table")
+}
 
 /// Most characters of a user's value that a hint repeats.
 const VALUE_CHARS_MAX: usize = 60;
@@ -36,7 +39,7 @@ impl Broken {
 pub(super) fn close_headers<'a>(text: &'a str, places: &Places<'_>, errors: &[Error]) -> Cow<'a, str> {
     let mut open: Vec<usize> = errors
         .iter()
-        .filter(|error| error.message().starts_with(UNCLOSED_HEADER))
+        .filter(|error| is_unclosed_header(error))
         .map(|error| places.line(start(error, text)))
         .collect();
     open.dedup();
@@ -49,7 +52,11 @@ pub(super) fn close_headers<'a>(text: &'a str, places: &Places<'_>, errors: &[Er
         let is_open = open.contains(&(index + 1)) && !header.contains(['#', ']']);
         if is_open {
             closed.push_str(header);
-            closed.push(']');
+            closed.push_str(if header.trim_start().starts_with("[[") {
+                "]]"
+            } else {
+                "]"
+            });
             closed.push_str(&line[header.len()..]);
         } else {
             closed.push_str(line);

@@ -7,16 +7,16 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{draft::Draft, given::Given, nearest::nearest, number::Span};
 
-/// One setting.
-pub(crate) struct Setting {
-    /// The section, or empty for the top of the file.
+/// One setting of the file, or of a pool, a keep or a hook (then `D` is its draft).
+pub(crate) struct Setting<D = Draft> {
+    /// The section, or empty for the top of the file. In a pool, a keep or a hook: the table within it (`tls`), or empty.
     pub(crate) section: &'static str,
     /// The name within the section.
     pub(crate) name: &'static str,
     /// What it does, in one or two sentences.
     pub(crate) meaning: &'static str,
     /// What it takes, and where it goes.
-    pub(crate) slot: Slot,
+    pub(crate) slot: Slot<D>,
 }
 
 /// Something that is wrong with a value.
@@ -35,28 +35,48 @@ impl Wrong {
 }
 
 /// What a setting takes, and how it is read from and written to the draft.
-pub(crate) enum Slot {
+pub(crate) enum Slot<D = Draft> {
     Number {
         span: Span,
-        get: fn(&Draft) -> u64,
-        set: fn(&mut Draft, u64),
+        get: fn(&D) -> u64,
+        set: fn(&mut D, u64),
     },
+    /// One of some words. An index beyond them is "not chosen yet": the default depends on another setting.
     Choice {
         words: &'static [&'static str],
-        get: fn(&Draft) -> usize,
-        set: fn(&mut Draft, usize),
+        get: fn(&D) -> usize,
+        set: fn(&mut D, usize),
+    },
+    /// True or false; `None` as for [`Slot::Choice`].
+    Flag {
+        get: fn(&D) -> Option<bool>,
+        set: fn(&mut D, bool),
     },
     Path {
-        get: fn(&Draft) -> String,
-        set: fn(&mut Draft, &str),
+        get: fn(&D) -> String,
+        set: fn(&mut D, &str),
     },
     Address {
-        get: fn(&Draft) -> Option<SocketAddr>,
-        set: fn(&mut Draft, Option<SocketAddr>),
+        get: fn(&D) -> Option<SocketAddr>,
+        set: fn(&mut D, Option<SocketAddr>),
     },
     Addresses {
-        get: fn(&Draft) -> Vec<SocketAddr>,
-        set: fn(&mut Draft, Vec<SocketAddr>),
+        get: fn(&D) -> Vec<SocketAddr>,
+        set: fn(&mut D, Vec<SocketAddr>),
+    },
+    /// A text with a form of its own.
+    Text {
+        takes: &'static str,
+        get: fn(&D) -> String,
+        set: fn(&mut D, &str) -> Result<(), String>,
+    },
+    /// A list of such texts. A list of one may be written as the text alone.
+    Texts {
+        takes: &'static str,
+        max: usize,
+        check: fn(&str) -> Result<(), String>,
+        get: fn(&D) -> Vec<String>,
+        set: fn(&mut D, Vec<String>),
     },
 }
 
@@ -67,6 +87,16 @@ const ADDRESSES_MAX: usize = 16;
 pub(crate) const VARIABLE_PREFIX: &str = "RESTANTE__";
 
 impl Setting {
+    /// `RESTANTE__SESSION__MAX_MQUEUE_LEN`.
+    pub(crate) fn variable(&self) -> String {
+        format!(
+            "{VARIABLE_PREFIX}{}",
+            self.key().replace('.', "__").to_uppercase()
+        )
+    }
+}
+
+impl<D> Setting<D> {
     /// `session.max_mqueue_len`.
     pub(crate) fn key(&self) -> String {
         if self.section.is_empty() {
@@ -76,18 +106,11 @@ impl Setting {
         }
     }
 
-    /// `RESTANTE__SESSION__MAX_MQUEUE_LEN`.
-    pub(crate) fn variable(&self) -> String {
-        format!(
-            "{VARIABLE_PREFIX}{}",
-            self.key().replace('.', "__").to_uppercase()
-        )
-    }
-
     /// Puts what the user gave into the draft, or says everything that is wrong with it.
-    pub(crate) fn set(&self, draft: &mut Draft, given: &Given<'_>) -> Result<(), Vec<Wrong>> {
+    pub(crate) fn set(&self, draft: &mut D, given: &Given<'_>) -> Result<(), Vec<Wrong>> {
         match &self.slot {
             Slot::Addresses { set, .. } => set(draft, addresses(given)?),
+            Slot::Texts { max, check, set, .. } => set(draft, texts(given, *max, *check)?),
             _ => self
                 .set_one(draft, given)
                 .map_err(|what| vec![Wrong::all(what)])?,
@@ -95,7 +118,7 @@ impl Setting {
         Ok(())
     }
 
-    fn set_one(&self, draft: &mut Draft, given: &Given<'_>) -> Result<(), String> {
+    fn set_one(&self, draft: &mut D, given: &Given<'_>) -> Result<(), String> {
         match &self.slot {
             Slot::Number { span, set, .. } => set(draft, span.read(given)?),
             Slot::Choice { words, set, .. } => set(draft, choice(words, given)?),
@@ -108,13 +131,18 @@ impl Setting {
                 "" => set(draft, None),
                 text => set(draft, Some(address(text)?)),
             },
-            Slot::Addresses { .. } => {}
+            Slot::Flag { set, .. } => match given {
+                Given::Flag(flag) => set(draft, *flag),
+                other => return Err(format!("expected true or false, found {}", other.name())),
+            },
+            Slot::Text { set, .. } => set(draft, given.text()?)?,
+            Slot::Addresses { .. } | Slot::Texts { .. } => {}
         }
         Ok(())
     }
 
     /// The draft's value, as the file would have it.
-    pub(crate) fn show(&self, draft: &Draft) -> String {
+    pub(crate) fn show(&self, draft: &D) -> String {
         match &self.slot {
             Slot::Number { span, get, .. } => span.show(get(draft)),
             Slot::Choice { words, get, .. } => quoted(words.get(get(draft)).copied().unwrap_or_default()),
@@ -126,6 +154,21 @@ impl Setting {
                 let items: Vec<String> = get(draft).iter().map(|item| quoted(&item.to_string())).collect();
                 format!("[{}]", items.join(", "))
             }
+            Slot::Flag { get, .. } => get(draft).map_or_else(String::new, |flag| flag.to_string()),
+            Slot::Text { get, .. } => quoted(&get(draft)),
+            Slot::Texts { get, .. } => {
+                let items: Vec<String> = get(draft).iter().map(|item| quoted(item)).collect();
+                format!("[{}]", items.join(", "))
+            }
+        }
+    }
+
+    /// Whether the draft has a value that can be shown; otherwise the default depends on another setting.
+    pub(crate) fn is_chosen(&self, draft: &D) -> bool {
+        match &self.slot {
+            Slot::Choice { words, get, .. } => get(draft) < words.len(),
+            Slot::Flag { get, .. } => get(draft).is_some(),
+            _ => true,
         }
     }
 
@@ -141,6 +184,8 @@ impl Setting {
             Slot::Path { .. } => "a path".to_owned(),
             Slot::Address { .. } => "an IP address and port, or `\"\"` for none".to_owned(),
             Slot::Addresses { .. } => format!("1 to {ADDRESSES_MAX} IP addresses with ports"),
+            Slot::Flag { .. } => "`true`, `false`".to_owned(),
+            Slot::Text { takes, .. } | Slot::Texts { takes, .. } => (*takes).to_owned(),
         }
     }
 
@@ -158,6 +203,9 @@ impl Setting {
             Slot::Path { .. } => "path",
             Slot::Address { .. } => "address",
             Slot::Addresses { .. } => "addresses",
+            Slot::Flag { .. } => "flag",
+            Slot::Text { .. } => "text",
+            Slot::Texts { .. } => "texts",
         }
     }
 }
@@ -177,6 +225,7 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
+/// The index of a word, or what to write instead.
 fn choice(words: &[&str], given: &Given<'_>) -> Result<usize, String> {
     let word = given.text()?;
     words.iter().position(|known| *known == word).ok_or_else(|| {
@@ -190,6 +239,37 @@ fn choice(words: &[&str], given: &Given<'_>) -> Result<usize, String> {
             None => format!("\"{word}\" is none of {all}"),
         }
     })
+}
+
+fn texts(
+    given: &Given<'_>,
+    max: usize,
+    check: fn(&str) -> Result<(), String>,
+) -> Result<Vec<String>, Vec<Wrong>> {
+    let items: Vec<Result<&str, String>> = match given {
+        Given::List(items) => items.iter().map(Given::text).collect(),
+        Given::Text(text) => vec![Ok(text)],
+        other => {
+            let what = format!("expected a list of texts, found {}", other.name());
+            return Err(vec![Wrong::all(what)]);
+        }
+    };
+    if items.len() > max {
+        let what = format!("{} are too many; it takes up to {max}", items.len());
+        return Err(vec![Wrong::all(what)]);
+    }
+    let mut texts = Vec::with_capacity(items.len());
+    let mut wrong = Vec::new();
+    for (item, text) in items.into_iter().enumerate() {
+        match text.and_then(|text| check(text).map(|()| text)) {
+            Ok(text) => texts.push(text.to_owned()),
+            Err(what) => wrong.push(Wrong {
+                item: Some(item),
+                what,
+            }),
+        }
+    }
+    if wrong.is_empty() { Ok(texts) } else { Err(wrong) }
 }
 
 fn addresses(given: &Given<'_>) -> Result<Vec<SocketAddr>, Vec<Wrong>> {

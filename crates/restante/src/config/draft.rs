@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use restante_broker::settings::Settings;
 
+use super::keeping::{HookDraft, KeepDraft, Pool};
+
 /// Which store keeps the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
@@ -58,6 +60,45 @@ pub struct MemoryStoreSettings {
     pub pending_bytes_max: u64,
 }
 
+/// What happens when the outbox of a pool is full (K42).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutboxFull {
+    /// What would be owed to the pool is refused: the publisher keeps it.
+    RejectPublisher,
+    /// The oldest records go to the dead letters.
+    DeadLetterOldest,
+}
+
+/// What happens when a database has not answered at the deadline (K41).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnAckDeadline {
+    /// The publisher has its acknowledgement: the message is in the outbox.
+    Accept,
+    /// The publisher is refused.
+    Refuse,
+}
+
+/// `[outbox]`: what is owed to databases. All limits are of one pool; 0 = none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxSettings {
+    /// Most records.
+    pub messages_max: u64,
+    /// Most bytes.
+    pub bytes_max: u64,
+    /// Seconds after which a record goes to the dead letters.
+    pub age_max: u64,
+    /// What happens at `messages_max` and `bytes_max`.
+    pub when_full: OutboxFull,
+    /// Most dead letters; beyond it the oldest are dropped and counted.
+    pub dead_letters_max: u64,
+    /// Milliseconds that a publisher waits for the database with `ack_after = "backend"`; 0 = not set.
+    pub ack_deadline_millis: u64,
+    /// What happens then.
+    pub on_ack_deadline: OnAckDeadline,
+    /// Milliseconds for which a record is kept after the database has taken it (K40).
+    pub confirm_window_millis: u64,
+}
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -94,6 +135,10 @@ pub(crate) struct Draft {
     pub(crate) broker: Settings,
     pub(crate) log_store: LogStoreSettings,
     pub(crate) memory_store: MemoryStoreSettings,
+    pub(crate) outbox: OutboxSettings,
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) keeps: Vec<KeepDraft>,
+    pub(crate) hooks: Vec<HookDraft>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: LogLevel,
 }
@@ -110,6 +155,10 @@ impl Default for Draft {
             broker: Settings::default(),
             log_store: LogStoreSettings::default(),
             memory_store: MemoryStoreSettings::default(),
+            outbox: OutboxSettings::default(),
+            pools: Vec::new(),
+            keeps: Vec::new(),
+            hooks: Vec::new(),
             log_format: LogFormat::Text,
             log_level: LogLevel::Info,
         }
@@ -133,6 +182,21 @@ impl Default for MemoryStoreSettings {
         MemoryStoreSettings {
             store_bytes_max: 1 << 30,
             pending_bytes_max: 32 << 20,
+        }
+    }
+}
+
+impl Default for OutboxSettings {
+    fn default() -> OutboxSettings {
+        OutboxSettings {
+            messages_max: 10_000_000,
+            bytes_max: 4 << 30,
+            age_max: 0,
+            when_full: OutboxFull::RejectPublisher,
+            dead_letters_max: 100_000,
+            ack_deadline_millis: 0,
+            on_ack_deadline: OnAckDeadline::Accept,
+            confirm_window_millis: 10_000,
         }
     }
 }

@@ -8,10 +8,10 @@ use toml::{
 };
 
 use super::{
-    Reading,
-    broken::{self, UNCLOSED_HEADER},
+    Reading, broken,
     declared::Setting,
     given::Given,
+    keeping,
     nearest::nearest,
     places::Places,
     problem::{Origin, Problem, one_line},
@@ -22,14 +22,14 @@ use super::{
 const ECHO_CHARS_MAX: usize = 60;
 
 /// Reads `text` into `reading`. `file` is the name for the messages.
-pub(super) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
+pub(crate) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
     let places = Places::new(file, text);
     let (_, mut errors) = DeTable::parse_recoverable(text);
     let text = broken::close_headers(text, &places, &errors);
     let places = Places::new(file, &text);
     let (table, more) = DeTable::parse_recoverable(&text);
     if let Cow::Owned(_) = text {
-        errors.retain(|error| error.message().starts_with(UNCLOSED_HEADER));
+        errors.retain(broken::is_unclosed_header);
         errors.extend(more);
     }
     let table = table.get_ref();
@@ -38,11 +38,18 @@ pub(super) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
     for (name, value) in table {
         let origin = places.origin(&name.span());
         let is_guess = !(sound(&name.span()) && sound(&value.span()));
-        if is_guess && !value.get_ref().is_table() {
+        let holds_tables = value.get_ref().is_table() || value.get_ref().is_array();
+        if is_guess
+            && !(holds_tables && keeping::read::NAMES.contains(&&**name.get_ref())
+                || value.get_ref().is_table())
+        {
             continue;
         }
         let name = name.get_ref();
         match value.get_ref() {
+            _ if keeping::read::NAMES.contains(&&**name) => {
+                keeping::read::read(&places, &|span| sound(span), name, &origin, value, reading);
+            }
             DeValue::Table(section) => {
                 let known = if is_section(name) {
                     Some(&**name)
@@ -62,6 +69,11 @@ pub(super) fn read(file: &Arc<str>, text: &str, reading: &mut Reading) {
                 reading
                     .problems
                     .push(problem.hint(format!("write [{name}] on a line of its own")));
+            }
+            DeValue::Array(items)
+                if setting("", name).is_none() && items.iter().any(|item| item.get_ref().is_table()) =>
+            {
+                reading.problems.push(unknown_section(&origin, name));
             }
             _ => match setting("", name) {
                 Some(setting) => apply(&places, setting, value, reading),
@@ -122,7 +134,9 @@ fn unknown_section(origin: &Origin, name: &str) -> Problem {
             "{name} is a value; write it before the first section: {name} = …"
         ));
     }
-    match nearest(name, section_names()) {
+    match nearest(name, section_names().chain(keeping::read::NAMES)) {
+        Some(near @ ("keep" | "hook")) => problem.hint(format!("did you mean [[{near}]]?")),
+        Some("backend") => problem.hint("did you mean a pool, like [backend.redis.main]?"),
         Some(near) => problem.hint(format!("did you mean [{near}]?")),
         None => problem.hint(format!(
             "the sections are {}",

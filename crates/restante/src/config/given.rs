@@ -9,6 +9,8 @@ pub(crate) enum Given<'a> {
     Text(&'a str),
     /// An integer of the file.
     Integer(i64),
+    /// True or false.
+    Flag(bool),
     /// A list of the file.
     List(Vec<Given<'a>>),
     /// The text of an environment variable: a string, a number or a list parted by commas, as the setting wants.
@@ -32,7 +34,7 @@ impl<'a> Given<'a> {
                     .map(|item| Given::from_toml(item.get_ref()))
                     .collect(),
             ),
-            DeValue::Boolean(_) => Given::Other("true or false"),
+            DeValue::Boolean(flag) => Given::Flag(*flag),
             DeValue::Float(_) => Given::Other("a number with a fraction"),
             DeValue::Datetime(_) => Given::Other("a date"),
             DeValue::Table(_) => Given::Other("a section"),
@@ -52,6 +54,7 @@ impl<'a> Given<'a> {
         match self {
             Given::Text(_) | Given::Variable(_) => "a text",
             Given::Integer(_) => "an integer",
+            Given::Flag(_) => "true or false",
             Given::List(_) => "a list",
             Given::Other(name) => name,
         }

@@ -11,11 +11,13 @@ mod environment;
 mod file;
 mod fit;
 mod given;
+mod keeping;
 mod nearest;
 mod number;
 mod places;
 mod problem;
 mod reference;
+mod secret;
 mod settings;
 mod show;
 
@@ -32,15 +34,28 @@ use std::{
 };
 
 use declared::{Setting, Wrong};
-use draft::Draft;
+pub(crate) use draft::Draft;
 pub use draft::{
-    AllowAnonymous, LogFormat, LogLevel, LogStoreSettings, MemoryStoreSettings, StoreKind, SyncPolicy,
+    AllowAnonymous, LogFormat, LogLevel, LogStoreSettings, MemoryStoreSettings, OnAckDeadline, OutboxFull,
+    OutboxSettings, StoreKind, SyncPolicy,
 };
+#[cfg(test)]
+pub(crate) use file::read as read_file;
 pub use fit::is_loopback;
 use given::Given;
+pub use keeping::{
+    Basis, PayloadEncoding, Pool, PoolSettings, RedisMode, RedisSettings, SqlSettings, TimeUnit, Tls,
+};
+pub(crate) use keeping::{BoundsDraft, HookDraft, KeepDraft, variables};
+pub(crate) use nearest::nearest;
+pub(crate) use number::duration;
 pub use problem::{Origin, Problem};
 pub use reference::reference;
 use restante_broker::settings::Settings;
+pub use secret::Secret;
+pub(crate) use secret::read as read_secret;
+
+use crate::keeping::{self as keeps_and_hooks, Keeping};
 
 /// A larger file is not read.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -49,6 +64,7 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Config {
     draft: Draft,
+    keeping: Keeping,
     origins: HashMap<String, Origin>,
 }
 
@@ -73,7 +89,8 @@ impl Config {
         }
         environment::read(variables, &mut reading);
         fit::refuse(&mut reading);
-        reading.finish()
+        let keeping = keeps_and_hooks::build(&mut reading);
+        reading.finish(keeping)
     }
 
     /// Reads a file and the process's environment over it.
@@ -141,6 +158,16 @@ impl Config {
         &self.draft.memory_store
     }
 
+    /// What keeps and hooks come to: pools, rules, and how each keep uses its pool.
+    pub fn keeping(&self) -> &Keeping {
+        &self.keeping
+    }
+
+    /// What is owed to databases.
+    pub fn outbox(&self) -> &OutboxSettings {
+        &self.draft.outbox
+    }
+
     /// Where health and metrics are served.
     pub fn http(&self) -> Option<SocketAddr> {
         self.draft.http
@@ -201,12 +228,14 @@ fn read_text(path: &Path) -> Result<String, (usize, String)> {
 
 /// A configuration while it is read: the values so far, where they came from, and what was wrong.
 #[derive(Default)]
-struct Reading {
-    draft: Draft,
+pub(crate) struct Reading {
+    pub(crate) draft: Draft,
     origins: HashMap<String, Origin>,
+    /// Where the letters of texts begin, for complaints about something within them.
+    letters: HashMap<String, (usize, usize)>,
     wrong: HashSet<String>,
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl Reading {
@@ -228,8 +257,49 @@ impl Reading {
     }
 
     /// Where the value of a key comes from.
-    fn origin(&self, key: &str) -> Origin {
+    pub(crate) fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Where a setting of a table stands; where it is not written, where the table begins.
+    pub(crate) fn origin_in(&self, table: &str, name: &str) -> Origin {
+        let key = format!("{table}.{name}");
+        self.origins
+            .get(&key)
+            .cloned()
+            .unwrap_or_else(|| self.origin(table))
+    }
+
+    /// Whether somebody wrote a setting of a table.
+    pub(crate) fn is_written(&self, table: &str, name: &str) -> bool {
+        self.origins.contains_key(&format!("{table}.{name}"))
+    }
+
+    /// Notes where a value stands, and its letters if it is a text.
+    fn place_text(&mut self, key: &str, places: &places::Places<'_>, span: &std::ops::Range<usize>) {
+        self.origins.insert(key.to_owned(), places.origin(span));
+        if let Some(letters) = places.letters(span) {
+            self.letters.insert(key.to_owned(), letters);
+        }
+    }
+
+    /// The place of a line and column (from 1) within a text; where the text begins if that cannot be told.
+    pub(crate) fn origin_within(&self, key: &str, at: Option<(u32, u32)>) -> Origin {
+        let origin = self.origin(key);
+        let (Origin::File { file, .. }, Some(letters), Some((line, column))) =
+            (&origin, self.letters.get(key), at)
+        else {
+            return origin;
+        };
+        let (line, column) = (line.max(1) as usize, column.max(1) as usize);
+        Origin::File {
+            file: file.clone(),
+            line: letters.0 + line - 1,
+            column: match line {
+                1 => letters.1 + column - 1,
+                _ => column,
+            },
+        }
     }
 
     /// Of several settings that do not fit together, the first that somebody wrote.
@@ -239,16 +309,17 @@ impl Reading {
     }
 
     /// Whether the value given for a key was refused.
-    fn is_wrong(&self, key: &str) -> bool {
+    pub(crate) fn is_wrong(&self, key: &str) -> bool {
         self.wrong.contains(key)
     }
 
-    fn finish(mut self) -> Report {
+    fn finish(mut self, keeping: Keeping) -> Report {
         if self.problems.is_empty() {
             fit::warn(&mut self);
             self.warnings.sort_by_key(Problem::order);
             let config = Config {
                 draft: self.draft,
+                keeping,
                 origins: self.origins,
             };
             Report {

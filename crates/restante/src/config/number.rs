@@ -172,6 +172,11 @@ impl std::fmt::Display for Span {
     }
 }
 
+/// Seconds in the largest unit that fits: `2h`.
+pub(crate) fn duration(seconds: u64) -> String {
+    in_largest(seconds.saturating_mul(1_000), &DURATIONS)
+}
+
 fn not_a_duration(text: &str) -> String {
     format!("\"{text}\" is not a duration like \"7d\", \"2h\", \"1h30m\" or \"10ms\"")
 }

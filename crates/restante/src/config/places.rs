@@ -33,6 +33,25 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// Where the letters of a text begin, if each of them stands there as it is meant: line and column.
+    pub(super) fn letters(&self, span: &Range<usize>) -> Option<(usize, usize)> {
+        let raw = self.text.get(span.clone())?;
+        let quote = [r#"""""#, "'''", r#"""#, "'"]
+            .into_iter()
+            .find(|quote| raw.starts_with(quote))?;
+        if raw.contains('\\') && quote.starts_with('"') {
+            return None;
+        }
+        let inner = &raw[quote.len()..];
+        // A line end right behind three quotes does not belong to the text.
+        let skipped = match quote.len() {
+            3 if inner.starts_with("\r\n") => 2,
+            3 if inner.starts_with('\n') => 1,
+            _ => 0,
+        };
+        Some(self.line_column(span.start + quote.len() + skipped))
+    }
+
     /// The line of an offset, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use super::{
+    HookDraft, KeepDraft, RedisSettings, SqlSettings,
     declared::Setting,
     draft::Draft,
+    keeping::{self, table::Shape},
     settings::{SECTIONS, settings},
 };
 
@@ -18,7 +20,8 @@ one, or the file named by `--config`. This page is written by `restante config r
 - **See** what is in force, and where each value comes from, with `restante config show FILE` (or `--config FILE`).
 - **Override** a setting with an environment variable: `RESTANTE__` and the key in capitals, with two underscores for
   the dot; lists are parted by commas. `RESTANTE__SESSION__MAX_MQUEUE_LEN=5000` stands above the file. A variable that
-  names no setting is refused, and one that only resembles them (`RESTANTE_SYNC`) is warned about.
+  names no setting is refused, and one that only resembles them (`RESTANTE_SYNC`) is warned about. Pools
+  (`[backend.KIND.NAME]`), `[[keep]]` and `[[hook]]` are written in the file only.
 - **Durations** are text with a unit, `\"7d\"`, `\"2h\"`, `\"1h30m\"`, `\"10ms\"` (w, d, h, m, s, ms), or whole seconds.
   **Sizes** are text with a unit, `\"64MiB\"` (B, KiB, MiB, GiB, TiB), or bytes.
 - **Reload**: all settings are read at the start; a change needs a restart.
@@ -36,20 +39,48 @@ pub fn reference() -> String {
         };
         // Writing to a string cannot fail.
         let _ = write!(page, "\n## {title}\n\n{}\n\n", section.about);
-        page.push_str("| Setting | Kind | Default | Takes | Meaning | Reload |\n|---|---|---|---|---|---|\n");
-        for setting in settings().filter(|setting| setting.section == section.name) {
-            page.push_str(&row(setting, &defaults));
-        }
+        let section = settings().filter(|setting| setting.section == section.name);
+        rows(section, &defaults, &mut page);
     }
+    table(keeping::REDIS, &RedisSettings::default(), &mut page);
+    table(keeping::MYSQL, &SqlSettings::mysql(), &mut page);
+    table(keeping::POSTGRES, &SqlSettings::postgres(), &mut page);
+    table(keeping::KEEP, &KeepDraft::default(), &mut page);
+    table(keeping::HOOK, &HookDraft::default(), &mut page);
     page
 }
 
-fn row(setting: &Setting, defaults: &Draft) -> String {
+/// A table that may stand there more than once, and the tables within it.
+fn table<D>(shape: &Shape<D>, defaults: &D, page: &mut String) {
+    // Writing to a string cannot fail.
+    let _ = write!(page, "\n## `{}`\n\n{}\n\n", shape.title, shape.about);
+    rows(shape.of_part(""), defaults, page);
+    for part in shape.parts {
+        let _ = write!(
+            page,
+            "\n### `{}` in `{}`\n\n{}\n\n",
+            part.name, shape.title, part.about
+        );
+        rows(shape.of_part(part.name), defaults, page);
+    }
+}
+
+fn rows<D: 'static>(settings: impl Iterator<Item = &'static Setting<D>>, defaults: &D, page: &mut String) {
+    page.push_str("| Setting | Kind | Default | Takes | Meaning | Reload |\n|---|---|---|---|---|---|\n");
+    for setting in settings {
+        page.push_str(&row(setting, defaults));
+    }
+}
+
+fn row<D>(setting: &Setting<D>, defaults: &D) -> String {
+    let default = match setting.is_chosen(defaults) {
+        true => format!("`{}`", setting.show(defaults)),
+        false => "by `layout`".to_owned(),
+    };
     format!(
-        "| `{}` | {} | `{}` | {} | {} | restart |\n",
+        "| `{}` | {} | {default} | {} | {} | restart |\n",
         setting.name,
         setting.kind(),
-        setting.show(defaults),
         setting.takes(),
         setting.meaning
     )

@@ -2,12 +2,12 @@
 //! its default, and a row here; then `restante config reference > docs/configuration.md`.
 
 mod capacity;
+mod outbox;
 mod process;
 mod session;
 
 use super::{
     declared::{Setting, Slot},
-    draft::Draft,
     number::{Span, Unit},
 };
 
@@ -48,6 +48,10 @@ pub(crate) const SECTIONS: &[Section] = &[
         about: "Bounds of `store = \"memory\"`.",
     },
     Section {
+        name: "outbox",
+        about: "What is owed to databases, kept here until they have it. All limits are of one pool.",
+    },
+    Section {
         name: "log",
         about: "What the process writes to its standard error.",
     },
@@ -62,6 +66,7 @@ pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
         capacity::LIMITS,
         capacity::LOG_STORE,
         capacity::MEMORY_STORE,
+        outbox::OUTBOX,
         process::LOG,
     ]
     .into_iter()
@@ -74,14 +79,14 @@ pub(crate) fn setting(section: &str, name: &str) -> Option<&'static Setting> {
 }
 
 /// A row with a number.
-const fn number(
+pub(super) const fn number<D>(
     section: &'static str,
     name: &'static str,
     span: Span,
-    get: fn(&Draft) -> u64,
-    set: fn(&mut Draft, u64),
+    get: fn(&D) -> u64,
+    set: fn(&mut D, u64),
     meaning: &'static str,
-) -> Setting {
+) -> Setting<D> {
     Setting {
         section,
         name,
@@ -90,7 +95,7 @@ const fn number(
     }
 }
 
-const fn span(unit: Unit, min: u64, max: u64) -> Span {
+pub(super) const fn span(unit: Unit, min: u64, max: u64) -> Span {
     Span {
         unit,
         min,
@@ -100,7 +105,7 @@ const fn span(unit: Unit, min: u64, max: u64) -> Span {
 }
 
 /// A span in which one number means "unlimited".
-const fn or_unlimited(unit: Unit, min: u64, max: u64, unlimited: u64) -> Span {
+pub(super) const fn or_unlimited(unit: Unit, min: u64, max: u64, unlimited: u64) -> Span {
     Span {
         unit,
         min,
@@ -111,7 +116,7 @@ const fn or_unlimited(unit: Unit, min: u64, max: u64, unlimited: u64) -> Span {
 
 /// The spans above keep every number within its type; a number beyond it could only be a mistake in this list, and
 /// becomes the type's largest.
-fn narrow<T: TryFrom<u64> + Bounded>(number: u64) -> T {
+pub(super) fn narrow<T: TryFrom<u64> + Bounded>(number: u64) -> T {
     T::try_from(number).unwrap_or(T::LARGEST)
 }
 
@@ -119,7 +124,12 @@ fn widen(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-trait Bounded {
+/// Where a value stands among those that its words mean.
+pub(super) fn index_of<T: PartialEq>(all: &[T], one: &T) -> usize {
+    all.iter().position(|item| item == one).unwrap_or(all.len())
+}
+
+pub(super) trait Bounded {
     const LARGEST: Self;
 }
 
@@ -140,7 +150,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::config::given::Given;
+    use crate::config::{draft::Draft, given::Given};
 
     #[test]
     fn names_are_unique_and_each_belongs_to_a_section() {

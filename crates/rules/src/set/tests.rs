@@ -246,7 +246,7 @@ fn c13_k34_two_sources_of_backlog_are_refused_with_both_lines() {
         keep(&["t/1", "t/2"], Home::Embedded, Mode::Pubsub),
         keep(&["#"], Home::Pool(REDIS), Mode::Pubsub),
     ] {
-        assert_eq!(refused(&two(redis(), other)), [both.clone()]);
+        assert_eq!(refused(&two(redis(), other)), std::slice::from_ref(&both));
     }
     built(&two(redis(), keep(&["u/#"], Home::Pool(MYSQL), Mode::Queue)));
     built(&two(redis(), keep(&["#"], Home::Pool(MYSQL), Mode::History)));

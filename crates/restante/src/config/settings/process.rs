@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{number, span, widen};
+use super::{index_of, number, span, widen};
 use crate::config::{
     declared::{Setting, Slot},
     draft::{AllowAnonymous, LogFormat, LogLevel, StoreKind, SyncPolicy},
@@ -20,10 +20,6 @@ const LEVELS: [LogLevel; 5] = [
     LogLevel::Debug,
     LogLevel::Trace,
 ];
-
-fn index_of<T: PartialEq>(all: &[T], one: &T) -> usize {
-    all.iter().position(|item| item == one).unwrap_or(all.len())
-}
 
 pub(super) const TOP: &[Setting] = &[
     Setting {
