@@ -155,7 +155,12 @@ impl Connection {
         // not depend on an alias that is set earlier.
         let wait = match recorded {
             _ if !is_exactly_once => Wait::Seq(Seq::ZERO),
-            Some(session) if let Origin::Kept { place, copied: Some(message) } = origin => {
+            Some(session)
+                if let Origin::Kept {
+                    place,
+                    copied: Some(message),
+                } = origin =>
+            {
                 let whose = (session, self.address);
                 let what = (begun.packet_id, terms.retain);
                 Wait::Turn(reactor.decide(|turn| bind_copy(turn, message, place, whose, what)))

@@ -141,7 +141,12 @@ impl Connection {
     /// The copy of a fetched message got its sequence after its delivery had begun.
     fn with_sequence(&self, mut binding: Binding) -> Binding {
         if binding.seq == Seq::ZERO {
-            binding.seq = self.copies.borrow().get(&binding.packet_id).copied().unwrap_or(Seq::ZERO);
+            binding.seq = self
+                .copies
+                .borrow()
+                .get(&binding.packet_id)
+                .copied()
+                .unwrap_or(Seq::ZERO);
         }
         binding
     }

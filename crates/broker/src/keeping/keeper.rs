@@ -11,7 +11,7 @@ use std::{
 
 use hashbrown::HashMap;
 use restante_backend::tables::Subscriptions;
-use restante_model::{Mode, QoS, QueueId, Seq, SessionId, UnixMillis};
+use restante_model::{Mode, QoS, Seq, UnixMillis};
 use restante_store::{
     batch::Batch,
     change::{Change, NewMessage},

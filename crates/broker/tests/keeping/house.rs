@@ -13,16 +13,16 @@ use restante_testkit::inprocess::{self, InProcess, Opened};
 use crate::shelf::{Shelf, ShelfPool};
 
 /// What a test changes.
-pub struct Plan {
-    pub mode: Mode,
-    pub first: FirstSubscribe,
-    pub page: usize,
-    pub limits: OutboxLimits,
-    pub presence: bool,
+pub(crate) struct Plan {
+    pub(crate) mode: Mode,
+    pub(crate) first: FirstSubscribe,
+    pub(crate) page: usize,
+    pub(crate) limits: OutboxLimits,
+    pub(crate) presence: bool,
 }
 
 impl Plan {
-    pub fn of(mode: Mode) -> Plan {
+    pub(crate) fn of(mode: Mode) -> Plan {
         Plan {
             mode,
             first: FirstSubscribe::All,
@@ -72,7 +72,7 @@ impl Plan {
     }
 
     /// A broker on a store.
-    pub fn start(
+    pub(crate) fn start(
         &self,
         shelf: &Arc<Shelf>,
         open: impl FnOnce(&restante_broker::settings::Settings) -> Opened,
@@ -116,13 +116,13 @@ impl Plan {
     }
 
     /// A broker on a store in memory.
-    pub fn start_in_memory(&self, shelf: &Arc<Shelf>) -> InProcess {
+    pub(crate) fn start_in_memory(&self, shelf: &Arc<Shelf>) -> InProcess {
         self.start(shelf, inprocess::memory)
     }
 }
 
 /// A log in a folder that stays, so that a broker can be started on it again.
-pub fn log_in(folder: &std::path::Path, settings: &restante_broker::settings::Settings) -> Opened {
+pub(crate) fn log_in(folder: &std::path::Path, settings: &restante_broker::settings::Settings) -> Opened {
     use restante_model::UnixMicros;
     use restante_store::{
         folder::FolderDisk,

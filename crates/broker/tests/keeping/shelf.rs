@@ -22,32 +22,33 @@ use restante_backend::{
     tables::{Presence, Retained, Schema, Standing, SubscriptionRow, Subscriptions},
     trouble::{Asked, Away, Done, Refused, Unfit},
 };
+use restante_model::{Layout, Mode};
 
 /// The database.
 #[derive(Default)]
-pub struct Shelf {
-    pub state: Mutex<State>,
+pub(crate) struct Shelf {
+    pub(crate) state: Mutex<State>,
     /// Nothing is answered.
-    pub away: AtomicBool,
+    pub(crate) away: AtomicBool,
     /// The next so many appends are done, and their answers lost.
-    pub lose_replies: AtomicU64,
+    pub(crate) lose_replies: AtomicU64,
     /// Calls of `append`.
-    pub appends: AtomicU64,
+    pub(crate) appends: AtomicU64,
 }
 
 /// What is in it.
 #[derive(Default)]
-pub struct State {
-    pub rows: BTreeMap<u64, KeptMessage>,
-    pub next: u64,
-    pub positions: BTreeMap<(Box<str>, Box<str>), Place>,
-    pub subscriptions: BTreeMap<(Box<str>, Box<str>), SubscriptionRow>,
-    pub standings: BTreeMap<Box<str>, Standing>,
+pub(crate) struct State {
+    pub(crate) rows: BTreeMap<u64, KeptMessage>,
+    pub(crate) next: u64,
+    pub(crate) positions: BTreeMap<(Box<str>, Box<str>), Place>,
+    pub(crate) subscriptions: BTreeMap<(Box<str>, Box<str>), SubscriptionRow>,
+    pub(crate) standings: BTreeMap<Box<str>, Standing>,
 }
 
 impl Shelf {
     /// Payloads of a topic, in order.
-    pub fn payloads(&self, topic: &str) -> Vec<String> {
+    pub(crate) fn payloads(&self, topic: &str) -> Vec<String> {
         let state = self.state.lock();
         let of_topic = state.rows.values().filter(|row| &*row.topic == topic);
         of_topic
@@ -56,7 +57,7 @@ impl Shelf {
     }
 
     /// Waits until it is as asked.
-    pub fn wait_until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
         let until = Instant::now() + restante_testkit::client::PATIENCE;
         while !is_so(&self.state.lock()) {
             assert!(
@@ -78,13 +79,22 @@ impl Shelf {
     }
 }
 
+const SHELF: Capabilities = Capabilities {
+    kind: "shelf",
+    modes: &[(Layout::Plugin, Mode::Queue), (Layout::Plugin, Mode::Pubsub)],
+    functions: &[],
+    statements: None,
+    templates: &[],
+    schema: false,
+};
+
 /// The pool, and everything in it.
 #[derive(Clone)]
-pub struct ShelfPool(pub Arc<Shelf>);
+pub(crate) struct ShelfPool(pub(crate) Arc<Shelf>);
 
 impl Backend for ShelfPool {
     fn capabilities(&self) -> &'static Capabilities {
-        unimplemented!("asked by `check` alone")
+        &SHELF
     }
 
     fn health(&self) -> Work<'_, Asked<Health>> {

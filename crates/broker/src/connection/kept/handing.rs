@@ -111,12 +111,7 @@ impl Connection {
         false
     }
 
-    fn deliver_fetched(
-        self: &Rc<Self>,
-        reactor: &Rc<Reactor>,
-        state: &mut State,
-        fetched: &FetchedMessage,
-    ) {
+    fn deliver_fetched(self: &Rc<Self>, reactor: &Rc<Reactor>, state: &mut State, fetched: &FetchedMessage) {
         let FetchedMessage { place, message } = fetched;
         let covering: Vec<SubscriptionOptions> = state
             .subscriptions
@@ -145,7 +140,15 @@ impl Connection {
             place,
             copied: is_copied.then_some(message),
         };
-        self.deliver(reactor, state, Seq::ZERO, &view, covering.iter(), Source::Backlog, &origin);
+        self.deliver(
+            reactor,
+            state,
+            Seq::ZERO,
+            &view,
+            covering.iter(),
+            Source::Backlog,
+            &origin,
+        );
     }
 
     /// A message goes to the client, under this packet id or (`None`) at QoS 0: who is told of its acknowledgement is
@@ -333,6 +336,7 @@ pub(in crate::connection) fn bind_copy(
         payload: &message.payload,
         receipt: None,
     });
-    turn.batch.bind(ordinal, session, packet_id, QoS::ExactlyOnce, retain);
+    turn.batch
+        .bind(ordinal, session, packet_id, QoS::ExactlyOnce, retain);
     turn.copied.push((address, packet_id, ordinal));
 }
