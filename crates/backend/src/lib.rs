@@ -9,6 +9,7 @@
 //! | [`template`] | `${placeholders}`: found where they are values, never pasted |
 //! | [`capability`] | what a kind of backend can do, as data |
 //! | [`stored_id`] | message ids as texts that other systems wrote |
+//! | [`stored_field`] | times and flags that other systems wrote in more than one way |
 //! | [`trouble`] | what went wrong, and whose fault it is |
 //!
 //! Work is always a slice, one round trip for all of it. Nothing here knows a broker or a store; a backend knows no
@@ -18,6 +19,7 @@ pub mod capability;
 pub mod contract;
 pub mod messages;
 pub mod statement;
+pub mod stored_field;
 pub mod stored_id;
 pub mod tables;
 pub mod template;
