@@ -9,10 +9,12 @@ const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
 
 /// A time in seconds, milliseconds or microseconds, told apart by its magnitude (C5).
 pub fn time(number: u64) -> UnixMillis {
-    UnixMillis(match number {
-        ..MILLISECONDS_FROM => number * 1000,
-        ..MICROSECONDS_FROM => number,
-        _ => number / 1000,
+    UnixMillis(if number < MILLISECONDS_FROM {
+        number * 1000
+    } else if number < MICROSECONDS_FROM {
+        number
+    } else {
+        number / 1000
     })
 }
 
