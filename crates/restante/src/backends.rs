@@ -13,7 +13,7 @@ use restante_model::{Function, Layout, Mode};
 /// # Errors
 /// What does not parse, at its place in the text. The answer is what does parse and is probably not meant, as a bare
 /// word that is a variable's name (C4).
-pub(crate) type ReadText = fn(text: &str, variables: &[&str]) -> Result<Vec<Unfit>, Unfit>;
+pub(crate) type ReadText = fn(text: &str, variables: &[&'static str]) -> Result<Vec<Unfit>, Unfit>;
 
 /// One kind of backend.
 pub(crate) struct Kind {

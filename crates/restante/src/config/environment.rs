@@ -47,11 +47,11 @@ pub(super) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>, re
 fn unknown(origin: &Origin, name: &str) -> Problem {
     let problem = Problem::new(origin, "", "there is no such setting");
     let known: Vec<String> = settings().map(super::declared::Setting::variable).collect();
-    let is_table = |table: &&str| {
+    let is_table = |table: &str| {
         let rest = name.strip_prefix(VARIABLE_PREFIX).unwrap_or_default();
         rest.split("__").next() == Some(table.to_uppercase().as_str())
     };
-    if keeping::read::NAMES.iter().any(|table| is_table(&table)) {
+    if keeping::read::NAMES.iter().any(|table| is_table(table)) {
         return problem.hint("pools, keeps and hooks are written in the file only");
     }
     let bare = |name: &str| name.trim_start_matches(VARIABLE_PREFIX).to_lowercase();

@@ -43,9 +43,7 @@ pub use draft::{
 pub(crate) use file::read as read_file;
 pub use fit::is_loopback;
 use given::Given;
-pub use keeping::{
-    Basis, PayloadEncoding, Pool, PoolSettings, RedisMode, RedisSettings, SqlSettings, TimeUnit, Tls,
-};
+pub use keeping::{Basis, PayloadEncoding, Pool, PoolSettings, RedisMode, RedisSettings, SqlSettings, Tls};
 pub(crate) use keeping::{BoundsDraft, HookDraft, KeepDraft, variables};
 pub(crate) use nearest::nearest;
 pub(crate) use number::duration;

@@ -4,12 +4,16 @@
 //! | module | concept |
 //! |---|---|
 //! | [`pools`] | whether a pool's settings fit together; its passwords |
-//! | [`lines`] | sections to the lines of the rules, with the names of pools and what their kinds can do |
+//! | [`lines`] | sections to the lines of the rules, and findings of the rules back to the sections |
+//! | [`keep_line`], [`hook_line`] | one section: what it asks for, and whether its pool can do it; [`looking`] what both have in common |
 //! | [`texts`] | statements and templates, read as the backend will read them |
 //! | [`complaints`] | sentences at their places |
 
 mod complaints;
+mod hook_line;
+mod keep_line;
 mod lines;
+mod looking;
 mod pools;
 #[cfg(test)]
 mod tests;

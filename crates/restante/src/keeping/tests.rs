@@ -654,7 +654,7 @@ fn passwords_are_read_and_never_shown() {
 #[test]
 fn c04_complaints_about_texts_stand_where_the_letters_are() {
     /// Complains about the last letter; the second line of it if there are two.
-    fn read_text(text: &str, _: &[&str]) -> Result<Vec<Unfit>, Unfit> {
+    fn read_text(text: &str, _: &[&'static str]) -> Result<Vec<Unfit>, Unfit> {
         let line = text.lines().count();
         let column = text.lines().last().unwrap_or_default().chars().count();
         Ok(vec![Unfit {

@@ -82,7 +82,7 @@ fn of_tls<D: HasBasis>(draft: &D, field: fn(&Tls) -> &String) -> String {
     draft.basis().tls.as_ref().map(field).cloned().unwrap_or_default()
 }
 
-pub(super) const fn basis<D: HasBasis + 'static>() -> [Setting<D>; 6] {
+pub(super) const fn basis<D: HasBasis + 'static>() -> [Setting<D>; 7] {
     [
         line(
             "",
@@ -111,11 +111,19 @@ pub(super) const fn basis<D: HasBasis + 'static>() -> [Setting<D>; 6] {
         ),
         number(
             "",
-            "timeout",
+            "connect_timeout",
             span(Unit::Milliseconds, 10, TIMEOUT_MILLIS_MAX),
-            |draft: &D| draft.basis().timeout_millis,
-            |draft, number| draft.basis_mut().timeout_millis = number,
-            "The longest time for one request, a new connection included; beyond it the database counts as away.",
+            |draft: &D| draft.basis().connect_timeout_millis,
+            |draft, number| draft.basis_mut().connect_timeout_millis = number,
+            "The longest time for a new connection, login included; beyond it the database counts as away.",
+        ),
+        number(
+            "",
+            "command_timeout",
+            span(Unit::Milliseconds, 10, TIMEOUT_MILLIS_MAX),
+            |draft: &D| draft.basis().command_timeout_millis,
+            |draft, number| draft.basis_mut().command_timeout_millis = number,
+            "The longest time for one request; beyond it the connection is given up and the database counts as away.",
         ),
         number(
             "",

@@ -4,7 +4,7 @@ use super::table::Part;
 use crate::config::{
     declared::{Setting, Slot},
     number::Unit,
-    settings::{number, or_unlimited},
+    settings::{number, span},
 };
 
 const RETURNED_MAX: u64 = 1_000_000;
@@ -32,18 +32,18 @@ pub(super) const fn bounds<D: HasBounds + 'static>() -> [Setting<D>; 3] {
         number(
             "offline_opts",
             "max_returned_count",
-            or_unlimited(Unit::Count, 1, RETURNED_MAX, 0),
+            span(Unit::Count, 0, RETURNED_MAX),
             |draft: &D| draft.bounds().returned_max,
             |draft, number| draft.bounds_mut().returned_max = number,
-            "The most messages of one fetch; without it the pool's.",
+            "The most messages of one fetch; 0 is as the pool has it.",
         ),
         number(
             "offline_opts",
             "time_range",
-            or_unlimited(Unit::Seconds, 1, SECONDS_MAX, 0),
+            span(Unit::Seconds, 0, SECONDS_MAX),
             |draft: &D| draft.bounds().time_range,
             |draft, number| draft.bounds_mut().time_range = number,
-            "Only messages younger than this are fetched; without it the pool's.",
+            "Only messages younger than this are fetched; 0 is as the pool has it.",
         ),
         Setting {
             section: "offline_opts",

@@ -12,7 +12,7 @@ use crate::config::{
     declared::{Setting, Slot},
     nearest::nearest,
     number::Unit,
-    settings::{index_of, narrow, number, or_unlimited, span},
+    settings::{index_of, narrow, number, span},
 };
 
 /// Statements of one hook.
@@ -171,7 +171,7 @@ const OWN: &[Setting<HookDraft>] = &[
     number(
         "",
         "expired_time",
-        or_unlimited(Unit::Seconds, 1, SECONDS_MAX, 0),
+        span(Unit::Seconds, 0, SECONDS_MAX),
         |draft| draft.expired_time,
         |draft, number| draft.expired_time = number,
         "Redis: how long a message stays that this hook stores; 0 is the pool's `message_ttl`.",

@@ -13,7 +13,7 @@ use crate::config::{
     declared::{Setting, Slot},
     given::Given,
     number::{Span, Unit},
-    settings::{index_of, number, or_unlimited, span},
+    settings::{index_of, number, span},
 };
 
 /// Topic filters of one keep.
@@ -230,7 +230,7 @@ const OWN: &[Setting<KeepDraft>] = &[
     number(
         "",
         "ttl",
-        or_unlimited(Unit::Seconds, 1, SECONDS_MAX, 0),
+        span(Unit::Seconds, 0, SECONDS_MAX),
         |draft| draft.ttl,
         |draft, number| draft.ttl = number,
         "How long a message stays, in Redis and in the embedded store; 0 is the pool's `message_ttl`, and in the \

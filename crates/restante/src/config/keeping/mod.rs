@@ -18,9 +18,7 @@ mod tests;
 pub(crate) use bounds::BoundsDraft;
 pub(crate) use hook::HookDraft;
 pub(crate) use keep::{KeepDraft, variables};
-pub use pool::{
-    Basis, PayloadEncoding, Pool, PoolSettings, RedisMode, RedisSettings, SqlSettings, TimeUnit, Tls,
-};
+pub use pool::{Basis, PayloadEncoding, Pool, PoolSettings, RedisMode, RedisSettings, SqlSettings, Tls};
 
 /// The tables of a kind of pool, of keeps and of hooks, for the reference and for looking up names.
 pub(super) const REDIS: &table::Shape<RedisSettings> = &redis::REDIS;

@@ -39,10 +39,8 @@ impl Pool {
     /// How long a message stays by the pool's own setting; `None` = it does not go by itself.
     pub fn message_ttl(&self) -> Option<Duration> {
         match &self.settings {
-            PoolSettings::Redis(settings) if settings.message_ttl > 0 => {
-                Some(Duration::from_secs(settings.message_ttl))
-            }
-            _ => None,
+            PoolSettings::Redis(settings) => Some(Duration::from_secs(settings.message_ttl)),
+            PoolSettings::Mysql(_) | PoolSettings::Postgres(_) => None,
         }
     }
 }
@@ -69,8 +67,10 @@ pub struct Basis {
     pub password: Secret,
     /// Connections; 1 or more.
     pub pool_size: u32,
-    /// Milliseconds that one request may take, the connection it needs included.
-    pub timeout_millis: u64,
+    /// Milliseconds that making a connection may take, login included.
+    pub connect_timeout_millis: u64,
+    /// Milliseconds that one request may take beyond that.
+    pub command_timeout_millis: u64,
     /// `None` = plain.
     pub tls: Option<Tls>,
     /// Most messages of one fetch, for hooks that do not say; 0 = no limit.
@@ -105,15 +105,6 @@ pub enum RedisMode {
     Cluster,
 }
 
-/// In what times are written (C5). Whatever is written, all are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeUnit {
-    /// As documented by each layout.
-    Documented,
-    /// Milliseconds.
-    Milliseconds,
-}
-
 /// `[backend.redis.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisSettings {
@@ -137,10 +128,8 @@ pub struct RedisSettings {
     pub message_key_prefix: String,
     /// Keys of subscriptions begin with it.
     pub subscription_key_prefix: String,
-    /// Seconds that a message stays; 0 = for ever.
+    /// Seconds that a message stays; 1 or more.
     pub message_ttl: u64,
-    /// In what times are written.
-    pub time_unit: TimeUnit,
     /// Where commands to subscribe come in (C3); empty = nowhere.
     pub channel: String,
     /// Where events go out; empty = nowhere.
@@ -204,7 +193,8 @@ impl Default for Basis {
             password_file: String::new(),
             password: Secret::default(),
             pool_size: 8,
-            timeout_millis: 5_000,
+            connect_timeout_millis: 5_000,
+            command_timeout_millis: 10_000,
             tls: None,
             returned_max: 0,
             time_range: 0,
@@ -238,7 +228,6 @@ impl Default for RedisSettings {
             message_key_prefix: "mqtt:msg".to_owned(),
             subscription_key_prefix: "mqtt:sub".to_owned(),
             message_ttl: 7_200,
-            time_unit: TimeUnit::Documented,
             channel: String::new(),
             channel_out: String::new(),
         }

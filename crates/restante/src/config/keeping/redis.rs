@@ -2,13 +2,13 @@
 
 use super::{
     basis::{basis, host_and_port, put, tls_part, tls_settings},
-    pool::{RedisMode, RedisSettings, TimeUnit},
+    pool::{RedisMode, RedisSettings},
     table::Shape,
 };
 use crate::config::{
     declared::{Setting, Slot},
     number::Unit,
-    settings::{index_of, narrow, number, or_unlimited, span},
+    settings::{index_of, narrow, number, span},
 };
 
 /// Servers of one pool: seeds of a cluster, or sentinels.
@@ -17,7 +17,6 @@ const DATABASES_MAX: u64 = 65_535;
 const SECONDS_MAX: u64 = 36_500 * 86_400;
 
 const MODES: [RedisMode; 3] = [RedisMode::Single, RedisMode::Sentinel, RedisMode::Cluster];
-const TIME_UNITS: [TimeUnit; 2] = [TimeUnit::Documented, TimeUnit::Milliseconds];
 
 pub(super) const REDIS: Shape<RedisSettings> = Shape {
     title: "[backend.redis.NAME]",
@@ -90,22 +89,11 @@ const OWN: &[Setting<RedisSettings>] = &[
     number(
         "",
         "message_ttl",
-        or_unlimited(Unit::Seconds, 1, SECONDS_MAX, 0),
+        span(Unit::Seconds, 1, SECONDS_MAX),
         |draft| draft.message_ttl,
         |draft, number| draft.message_ttl = number,
         "How long a message stays, where a keep or a hook does not say.",
     ),
-    Setting {
-        section: "",
-        name: "time_unit",
-        meaning: "In what times are written. `documented`: as each layout has it (the plugin's milliseconds, the \
-                  back ends' seconds). Both are read.",
-        slot: Slot::Choice {
-            words: &["documented", "ms"],
-            get: |draft| index_of(&TIME_UNITS, &draft.time_unit),
-            set: |draft, index| draft.time_unit = TIME_UNITS[index],
-        },
-    },
     text(
         "channel",
         |draft| draft.channel.clone(),
