@@ -2,11 +2,18 @@
 //!
 //! A row is what the rest of the program knows of a kind. What it can do comes from the backend itself, as data.
 
+mod redis;
+
+use std::sync::Arc;
+
 use restante_backend::{
+    Backend,
     capability::{Capabilities, StatementForm},
     trouble::Unfit,
 };
 use restante_model::{Function, Layout, Mode};
+
+use crate::config::Pool;
 
 /// What reads a user's text as the backend will, without a server: the text, and the variables it may use.
 ///
@@ -14,6 +21,12 @@ use restante_model::{Function, Layout, Mode};
 /// What does not parse, at its place in the text. The answer is what does parse and is probably not meant, as a bare
 /// word that is a variable's name (C4).
 pub(crate) type ReadText = fn(text: &str, variables: &[&'static str]) -> Result<Vec<Unfit>, Unfit>;
+
+/// Makes a pool of its settings.
+///
+/// # Errors
+/// Settings that cannot be: a certificate that cannot be read, say.
+pub(crate) type Open = fn(&Pool) -> Result<Arc<dyn Backend>, Unfit>;
 
 /// One kind of backend.
 pub(crate) struct Kind {
@@ -25,6 +38,8 @@ pub(crate) struct Kind {
     pub(crate) capabilities: &'static Capabilities,
     /// Messages can expire by themselves.
     pub(crate) expires: bool,
+    /// Makes a pool of its settings; connects to nothing.
+    pub(crate) open: Open,
     /// Reads statements and templates. `None`: they are first read when the pool is opened.
     pub(crate) read_text: Option<ReadText>,
 }
@@ -34,15 +49,17 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "redis",
         also_called: &["valkey"],
-        capabilities: &REDIS,
+        capabilities: &restante_redis::CAPABILITIES,
         expires: true,
-        read_text: None,
+        open: redis::open,
+        read_text: Some(redis::read_text),
     },
     Kind {
         name: "mysql",
         also_called: &["mariadb"],
         capabilities: &MYSQL,
         expires: false,
+        open: not_yet,
         read_text: None,
     },
     Kind {
@@ -50,6 +67,7 @@ pub(crate) const KINDS: &[Kind] = &[
         also_called: &["pgsql", "postgresql"],
         capabilities: &POSTGRES,
         expires: false,
+        open: not_yet,
         read_text: None,
     },
 ];
@@ -82,40 +100,6 @@ pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
 pub fn capabilities(kind: &str) -> Option<&'static Capabilities> {
     self::kind(kind).map(|kind| kind.capabilities)
 }
-
-const REDIS: Capabilities = Capabilities {
-    kind: "redis",
-    modes: &[
-        (Layout::Plugin, Mode::Queue),
-        (Layout::Plugin, Mode::Pubsub),
-        (Layout::Plugin, Mode::History),
-        (Layout::Backends, Mode::Queue),
-        (Layout::Backends, Mode::Pubsub),
-        (Layout::Backends, Mode::Latest),
-        (Layout::Backends, Mode::History),
-    ],
-    functions: &[
-        Function::ClientConnected,
-        Function::ClientDisconnected,
-        Function::SubscribeLookup,
-        Function::MessageFetchForQueue,
-        Function::MessageFetchForPubsub,
-        Function::MessageFetchForKeepLatest,
-        Function::RetainLookup,
-        Function::MessagePublish,
-        Function::MessageStore,
-        Function::MessageStoreKeepLatest,
-        Function::MessageRetain,
-        Function::RetainDelete,
-        Function::MessageAckedForQueue,
-        Function::MessageAckedForPubsub,
-        Function::MessageAckedForKeepLatest,
-        Function::AckedDelete,
-    ],
-    statements: Some(StatementForm::Commands),
-    templates: &[],
-    schema: false,
-};
 
 const MYSQL: Capabilities = Capabilities {
     kind: "mysql",
@@ -156,3 +140,10 @@ const POSTGRES: Capabilities = Capabilities {
     ],
     schema: true,
 };
+
+fn not_yet(_: &Pool) -> Result<Arc<dyn Backend>, Unfit> {
+    Err(Unfit {
+        why: "not yet".into(),
+        at: None,
+    })
+}

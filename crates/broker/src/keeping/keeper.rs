@@ -31,7 +31,7 @@ use super::{
     pool::{Owed, Pool},
     presence,
     ruling::{Pools, Ruling},
-    scan,
+    scan, schema,
     setup::KeepSetup,
     topics::Topics,
 };
@@ -256,6 +256,7 @@ async fn keep_pool(shared: Arc<Shared>, keeping: Arc<Keeping>, pool: Arc<Pool>, 
         scan::take_noted(&shared, keep).await;
         tokio::task::spawn_local(scan::run(shared.clone(), keeping.clone(), index));
     }
+    schema::install(&shared, &keeping, &pool).await;
     presence::put_right(&shared, &keeping, &pool).await;
     drain::run(shared, keeping, pool, from, marks).await;
 }

@@ -18,6 +18,7 @@
 //! | [`positions`] | from where a client reads a topic |
 //! | [`lookup`] | the subscriptions that databases hold for a client |
 //! | [`presence`] | who is written as connected is put right after a start |
+//! | [`schema`] | tables that are missing are made |
 //! | [`scan`] | the topics that the database has, and those that were noted |
 //! | [`keeper`] | the thread on which all this runs |
 
@@ -36,6 +37,7 @@ pub(crate) mod presence;
 pub(crate) mod reduce;
 pub(crate) mod ruling;
 pub(crate) mod scan;
+pub(crate) mod schema;
 pub mod setup;
 pub(crate) mod topics;
 pub(crate) mod values;

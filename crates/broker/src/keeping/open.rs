@@ -107,7 +107,12 @@ pub(crate) fn open(shared: &Shared, setup: Setup, mut found: Found) -> (Keeping,
         pools.push(pool.into());
     }
     tell_of_the_rest(shared, &found);
-    let (keeping, asks) = Keeping::new(pools, setup.keeps, Ruling::new(setup.rules), setup.node);
+    let (keeping, asks) = Keeping::new(
+        pools,
+        setup.keeps,
+        Ruling::new(setup.rules, setup.statements),
+        setup.node,
+    );
     (keeping, Begin { asks, cursors })
 }
 

@@ -16,6 +16,8 @@ pub(crate) type Pools = u64;
 /// The rules at work.
 pub(crate) struct Ruling {
     rules: RuleSet,
+    /// As the rules number them.
+    statements: Vec<StatementId>,
 }
 
 /// What the rules say of one topic; cached with what the topic matches.
@@ -50,8 +52,8 @@ impl KeptTopic {
 }
 
 impl Ruling {
-    pub(crate) fn new(rules: RuleSet) -> Ruling {
-        Ruling { rules }
+    pub(crate) fn new(rules: RuleSet, statements: Vec<StatementId>) -> Ruling {
+        Ruling { rules, statements }
     }
 
     /// What the rules say of a topic; `None` = nothing.
@@ -146,7 +148,7 @@ impl Ruling {
             Owed::Retained(of) if is(*of, pool) => vec![Act::Retain],
             Owed::NoRetained(of) if is(*of, pool) => vec![Act::RetainDelete],
             Owed::Statements { pool: of, numbers } if is(*of, pool) => {
-                runs(numbers, HookPoint::MessagePublish).collect()
+                self.runs(numbers, HookPoint::MessagePublish).collect()
             }
             _ => Vec::new(),
         }
@@ -206,7 +208,7 @@ impl Ruling {
                 // Nothing was acknowledged: only what is kept goes.
                 Action::Statements { .. } if matches!(event, Event::Written { .. }) => {}
                 Action::Statements { pool: of, numbers } if is(*of, pool) => {
-                    acts.extend(runs(numbers, point))
+                    acts.extend(self.runs(numbers, point))
                 }
                 _ => {}
             }
@@ -224,6 +226,13 @@ impl Ruling {
     fn deletes(&self, keep: KeepIndex) -> bool {
         let mode = self.rules.keep(keep).map(|keep| keep.mode);
         matches!(mode, Some(Mode::Queue | Mode::Latest))
+    }
+
+    fn runs<'a>(&'a self, numbers: &'a [u32], point: HookPoint) -> impl Iterator<Item = Act> + 'a {
+        let statements = numbers
+            .iter()
+            .filter_map(|&number| self.statements.get(number as usize));
+        statements.map(move |&statement| Act::Run(statement, point))
     }
 
     fn pools_of(&self, action: &Action) -> Vec<usize> {
@@ -260,10 +269,4 @@ fn pool_of(home: Home) -> Option<usize> {
         Home::Pool(pool) => Some(pool.0 as usize),
         Home::Embedded => None,
     }
-}
-
-fn runs(numbers: &[u32], point: HookPoint) -> impl Iterator<Item = Act> + '_ {
-    numbers
-        .iter()
-        .map(move |&number| Act::Run(StatementId(number), point))
 }

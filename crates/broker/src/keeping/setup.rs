@@ -2,7 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use restante_backend::{Backend, messages::Messages, tables::Subscriptions};
+use restante_backend::{
+    Backend,
+    messages::{KeepSpec, Messages},
+    statement::StatementId,
+    tables::{Schema, Subscriptions},
+};
 use restante_model::{Layout, Mode};
 use restante_rules::RuleSet;
 
@@ -15,6 +20,8 @@ pub struct Setup {
     pub pools: Vec<PoolSetup>,
     /// The keeps.
     pub keeps: Vec<KeepSetup>,
+    /// The user's statements, as the rules number them.
+    pub statements: Vec<StatementId>,
     /// The rules.
     pub rules: RuleSet,
     /// Who this broker is, in tables that say who wrote a row.
@@ -49,12 +56,22 @@ pub struct KeepSetup {
     pub messages: Arc<dyn Messages>,
     /// Where its clients' subscriptions are written and read.
     pub subscriptions: Option<Arc<dyn Subscriptions>>,
+    /// Tables to be made before anything is asked of them.
+    pub install: Option<InstallSchema>,
     /// What a client with no read position gets.
     pub first_subscribe: FirstSubscribe,
     /// Messages fetched at a time. 1 to 10,000.
     pub page: usize,
     /// Only messages that are no older are fetched.
     pub time_range: Option<Duration>,
+}
+
+/// Tables that are made where they are missing (`init_default_schema`).
+pub struct InstallSchema {
+    /// What makes them.
+    pub schema: Arc<dyn Schema>,
+    /// For whom.
+    pub spec: KeepSpec,
 }
 
 /// What a client with no read position gets.

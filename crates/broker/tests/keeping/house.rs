@@ -95,6 +95,7 @@ impl Plan {
                 layout: keep.layout,
                 messages: pool.messages(&spec).unwrap(),
                 subscriptions: pool.subscriptions(&spec).ok(),
+                install: None,
                 first_subscribe: self.first,
                 page: self.page,
                 time_range: None,
@@ -109,6 +110,7 @@ impl Plan {
                 limits: self.limits,
                 batch_time: Duration::from_millis(5),
             }],
+            statements: Vec::new(),
             rules,
             node: "restante@test".into(),
         };

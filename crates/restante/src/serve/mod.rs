@@ -7,6 +7,7 @@
 
 mod advice;
 mod greeting;
+mod keeping;
 mod open_files;
 mod signals;
 mod store_news;
@@ -19,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use restante_backend::trouble::Unfit;
 use restante_broker::{Broker, StartError as BrokerStartError};
 use restante_http::{Bounds, HttpServer, HttpSettings, Reach, StartError as HttpStartError};
 use restante_store::contract::{Store, StoreError};
@@ -52,6 +54,8 @@ enum ServeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Broker(#[from] BrokerStartError),
+    #[error(transparent)]
+    Keeping(#[from] Unfit),
     #[error(transparent)]
     Http(#[from] HttpStartError),
     #[error("cannot listen for signals: {0}")]
@@ -140,7 +144,14 @@ fn serve(
             return Err(ServeError::Signals(error));
         }
     };
-    let broker = match Broker::start(settings, store.clone(), recovered.as_mut()) {
+    let keeping = match keeping::setup(config) {
+        Ok(keeping) => keeping,
+        Err(unfit) => {
+            close(store.as_ref(), "a failed start")?;
+            return Err(unfit.into());
+        }
+    };
+    let broker = match Broker::start_keeping(settings, store.clone(), recovered.as_mut(), keeping) {
         Ok(broker) => broker,
         Err(error) => {
             close(store.as_ref(), "a failed start")?;
