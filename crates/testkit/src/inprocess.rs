@@ -199,13 +199,17 @@ impl InProcess {
     /// # Panics
     /// When it does not come to that.
     pub fn wait_for_outbox(&self, records: u64) {
+        self.wait_until_pool("the outbox", |pool| pool.records == records);
+    }
+
+    /// Waits until its first pool is as asked.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub fn wait_until_pool(&self, what: &str, is_so: impl Fn(&PoolFigures) -> bool) {
         let until = Instant::now() + PATIENCE;
-        while self.pools()[0].records != records {
-            assert!(
-                Instant::now() < until,
-                "waited for an outbox of {records}: {:?}",
-                self.pools()
-            );
+        while !is_so(&self.pools()[0]) {
+            assert!(Instant::now() < until, "waited for {what}: {:?}", self.pools());
             std::thread::sleep(POLL);
         }
     }

@@ -6,16 +6,17 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use restante_model::{QoS, Seq, UnixMillis};
+use restante_model::{QueueId, Seq, UnixMillis};
 use restante_store::{
     batch::Batch,
-    change::{Change, NewMessage},
-    contract::{Page, QueueSpan, ReadRequest, Store},
+    change::Change,
+    contract::{NotesRequest, Page, QueueSpan, ReadRequest, Store},
 };
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     keeper::Keeping,
+    letters,
     perform::{DeadLetter, Performer},
     pool::{Owed, Pool},
     reduce::{Record, Reducer},
@@ -44,6 +45,8 @@ pub(crate) async fn run(
 ) {
     let mut performer = Performer::new(&keeping, &pool, marks);
     let mut passed = from;
+    // Whether what is not to wait any longer is given up: only while the database takes nothing.
+    let mut gives_up = false;
     while !shared.stopping.load(Ordering::SeqCst) {
         if pool.is_paused() {
             wait(&pool, IDLE).await;
@@ -62,23 +65,32 @@ pub(crate) async fn run(
             }
             continue;
         }
+        let now = shared.clock.millis();
         let mut done = Owed::default();
+        let mut oldest = UnixMillis::NEVER;
         let mut reducer = Reducer::default();
         for entry in &page.entries {
             // What cannot be read back was counted as damaged by the store.
             let Ok(stored) = &entry.message else { continue };
             done.add(Record::cost(stored));
-            match Record::of(stored) {
-                Some(record) => reducer.take(&record, &keeping.ruling.acts(&pool, &record)),
-                None => _ = pool.figures.unknown.fetch_add(1, Ordering::Relaxed),
+            let Some(record) = Record::of(stored) else {
+                pool.figures.unknown.fetch_add(1, Ordering::Relaxed);
+                continue;
+            };
+            let published = UnixMillis(stored.id.micros() / 1000);
+            match pool.gives_up(published, now).filter(|_| gives_up) {
+                Some(why) => performer.outcome.dead.push(DeadLetter::given_up(record, why)),
+                None => {
+                    oldest = oldest.min(published);
+                    reducer.take(&record, &keeping.ruling.acts(&pool, &record));
+                }
             }
         }
         let mut slices = reducer.finish();
-        pool.figures
-            .cancelled
-            .fetch_add(slices.cancelled, Ordering::Relaxed);
+        let cancelled = slices.cancelled;
         let mut pause = PAUSE;
-        loop {
+        gives_up = false;
+        let is_done = loop {
             let asked = match performer.prepare(&slices).await {
                 Ok(true) => {
                     // The marks must be durable before what they are for is appended.
@@ -91,44 +103,66 @@ pub(crate) async fn run(
                 Ok(false) => performer.perform(&mut slices).await,
                 Err(away) => Err(away),
             };
-            match asked {
-                Ok(()) => break,
-                Err(away) => {
-                    pool.figures.away.fetch_add(1, Ordering::Relaxed);
-                    if pool.set_trouble(Some(&away.why)) {
-                        tracing::warn!(code = "backend-away", pool = %pool.name, "{away}; what is owed waits in the outbox");
-                    }
-                    if shared.stopping.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    tokio::time::sleep(jittered(pause)).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
-                }
+            let Err(away) = asked else { break true };
+            pool.figures.away.fetch_add(1, Ordering::Relaxed);
+            if pool.set_trouble(Some(&away.why)) {
+                tracing::warn!(code = "backend-away", pool = %pool.name, "{away}; what is owed waits in the outbox");
             }
+            if shared.stopping.load(Ordering::SeqCst) {
+                return;
+            }
+            if pool.gives_up(oldest, shared.clock.millis()).is_some() {
+                break false;
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        };
+        if !is_done {
+            // The page is read again, and what is not to wait any longer goes to the dead letters.
+            gives_up = true;
+            continue;
         }
-        if pool.set_trouble(None) {
+        pool.figures.cancelled.fetch_add(cancelled, Ordering::Relaxed);
+        let has_letters = !performer.outcome.dead.is_empty();
+        // An attempt that asked for nothing says nothing of the database.
+        if !slices.was_empty && pool.set_trouble(None) {
             tracing::info!(code = "backend-back", pool = %pool.name, waiting = pool.depth().records, "the database takes what is owed again");
         }
         passed = page.through;
-        commit(&shared, &keeping, &pool, &mut performer, Some(passed));
+        let committed = commit(&shared, &keeping, &pool, &mut performer, Some(passed));
         pool.came_to(passed, done);
+        if has_letters {
+            applied(&shared, committed).await;
+            letters::trim(&shared, &pool).await;
+        }
     }
 }
 
 /// Reads the next page of the outbox; `None` when the broker is gone.
 async fn read(shared: &Shared, pool: &Pool, after: Seq) -> Option<Page> {
+    read_queue(shared, pool.queue, after, PAGE_MESSAGES, pool.last_owed()).await
+}
+
+/// Reads from a queue of the broker's own, behind everything up to `applied`.
+pub(crate) async fn read_queue(
+    shared: &Shared,
+    queue: QueueId,
+    after: Seq,
+    messages_max: usize,
+    applied: Seq,
+) -> Option<Page> {
     let (tell, told) = oneshot::channel();
     let request = ReadRequest {
         spans: vec![QueueSpan {
-            queue: pool.queue,
+            queue,
             from: Seq::ZERO,
             to: Seq::MAX,
         }],
         after,
         skip: Vec::new(),
-        messages_max: PAGE_MESSAGES,
+        messages_max,
         bytes_max: PAGE_BYTES,
-        applied: pool.last_owed(),
+        applied,
     };
     let done = move |page| {
         // Who asked may have gone.
@@ -149,9 +183,7 @@ fn commit(
     let mut batch = Batch::default();
     let outcome = std::mem::take(&mut performer.outcome);
     for letter in outcome.dead {
-        pool.figures.dead.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(code = "dead-letter", pool = %pool.name, what = letter.what, "the database refuses this for good: {}", letter.why);
-        bury(&mut batch, pool, &letter);
+        letters::bury(&mut batch, pool, &letter);
     }
     for (keep, mark) in outcome.marks {
         keeping.note_mark(&mut batch, keep, mark);
@@ -174,22 +206,23 @@ fn commit(
     span.last
 }
 
-/// Puts a dead letter into the pool's queue of them. Its words stand where a message has its properties.
-fn bury(batch: &mut Batch, pool: &Pool, letter: &DeadLetter) {
-    let words = format!("{}: {}", letter.what, letter.why);
-    let message = letter.message.as_ref();
-    batch.message(&NewMessage {
-        queues: &[pool.dead_queue],
-        qos: message.map_or(QoS::AtLeastOnce, |message| message.qos),
-        retain: message.is_some_and(|message| message.retain),
-        set_retained: false,
-        deadline: UnixMillis::NEVER,
-        sender: message.map_or("", |message| &message.sender),
-        topic: message.map_or("", |message| &message.topic),
-        properties: words.as_bytes(),
-        payload: message.map_or(&[], |message| &message.payload),
-        receipt: None,
-    });
+/// Waits until everything up to here was applied.
+pub(crate) async fn applied(shared: &Shared, until: Seq) {
+    let (tell, told) = oneshot::channel();
+    let done = move |_| {
+        // Who asked may have gone.
+        let _ = tell.send(());
+    };
+    let request = NotesRequest {
+        prefix: "".into(),
+        after: None,
+        notes_max: 1,
+        bytes_max: 1,
+        applied: until,
+    };
+    shared.store.notes(request, Box::new(done));
+    // A store that failed tells nothing: then nothing is waited for.
+    let _ = told.await;
 }
 
 /// Waits until something is durable; false when it never will be.

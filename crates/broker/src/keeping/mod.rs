@@ -11,6 +11,7 @@
 //! | [`values`] | what a statement may use of a record |
 //! | [`perform`] | slices are asked of the pool |
 //! | [`open`] | the queues of the broker's own |
+//! | [`letters`] | what is given up |
 //! | [`drain`] | the loop that carries an outbox into its database |
 //! | [`fetch`] | what waits in a database is read for a client |
 //! | [`leases`] | who has been given what in queue mode |
@@ -26,6 +27,7 @@ pub(crate) mod drain;
 pub(crate) mod fetch;
 pub(crate) mod keeper;
 pub(crate) mod leases;
+pub(crate) mod letters;
 pub(crate) mod lookup;
 pub(crate) mod open;
 pub(crate) mod origin_mark;

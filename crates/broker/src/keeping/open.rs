@@ -92,6 +92,7 @@ pub(crate) fn open(shared: &Shared, setup: Setup, mut found: Found) -> (Keeping,
             owed: owed.queue,
             reader: owed.reader,
             dead: dead.queue,
+            dead_reader: dead.reader,
         };
         let pool = Pool::new(pool, index, queues);
         let waits = shared.store.backlog(owed.reader);

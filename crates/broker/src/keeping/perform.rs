@@ -15,7 +15,7 @@ use restante_model::MessageId;
 use super::{
     keeper::Keeping,
     pool::Pool,
-    reduce::{ByKeep, Slices},
+    reduce::{ByKeep, Record, Slices},
     topics::Added,
 };
 
@@ -56,6 +56,24 @@ pub(crate) struct DeadLetter {
     pub(crate) what: String,
     /// The database's words.
     pub(crate) why: String,
+}
+
+impl DeadLetter {
+    /// A record that is not to wait any longer.
+    pub(crate) fn given_up(record: Record, why: &str) -> DeadLetter {
+        let (message, what) = match record {
+            Record::Message(message) => {
+                let what = format!("message topic={}", message.topic);
+                (Some(message), what)
+            }
+            Record::Event(event, _) => (None, format!("event {event:?}")),
+        };
+        DeadLetter {
+            message,
+            what,
+            why: why.into(),
+        }
+    }
 }
 
 /// Row numbers by message: two generations, of which the older one is forgotten.

@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use restante_backend::{Backend, tables::Subscriptions};
-use restante_model::{QueueId, Seq, SessionId};
+use restante_model::{QueueId, Seq, SessionId, UnixMillis};
 use tokio::sync::{Notify, Semaphore};
 
 use super::setup::{OutboxLimits, PoolSetup, WhenFull};
@@ -34,6 +34,8 @@ pub(crate) struct Pool {
     pub(crate) reader: SessionId,
     /// The queue of its dead letters.
     pub(crate) dead_queue: QueueId,
+    /// The session that reads them.
+    pub(crate) dead_reader: SessionId,
     /// Its place in the list of pools.
     pub(crate) index: usize,
     /// Something was owed, or the drain has come further.
@@ -59,6 +61,8 @@ pub(crate) struct OutboxQueues {
     pub(crate) reader: SessionId,
     /// What was refused for good.
     pub(crate) dead: QueueId,
+    /// The session that reads it.
+    pub(crate) dead_reader: SessionId,
 }
 
 /// What is counted of a pool.
@@ -70,6 +74,8 @@ pub(crate) struct PoolCounters {
     pub(crate) cancelled: AtomicU64,
     /// Records that the database refused for good.
     pub(crate) dead: AtomicU64,
+    /// Dead letters that were dropped, because there were too many.
+    pub(crate) letters_dropped: AtomicU64,
     /// Attempts that found the database away.
     pub(crate) away: AtomicU64,
     /// Messages fetched for clients.
@@ -89,6 +95,7 @@ impl Pool {
             queue: queues.owed,
             reader: queues.reader,
             dead_queue: queues.dead,
+            dead_reader: queues.dead_reader,
             index,
             grown: Notify::new(),
             advanced: Notify::new(),
@@ -142,6 +149,16 @@ impl Pool {
         self.limits.when_full == WhenFull::RejectPublisher && self.is_over()
     }
 
+    /// Why a record that was published at this time is not to wait any longer, if it is not (K42).
+    pub(crate) fn gives_up(&self, published: UnixMillis, now: UnixMillis) -> Option<&'static str> {
+        let age = self.limits.age_max.map(|max| max.as_millis() as u64);
+        if age.is_some_and(|max| now.0.saturating_sub(published.0) > max) {
+            return Some("it has waited longer than max_age");
+        }
+        let drops = self.limits.when_full == WhenFull::DeadLetterOldest && self.is_over();
+        drops.then_some("the outbox is full, and it is the oldest there")
+    }
+
     /// Whether more waits than the limits allow.
     pub(crate) fn is_over(&self) -> bool {
         let depth = self.depth();
@@ -160,6 +177,7 @@ impl Pool {
             sent: counted(&self.figures.sent),
             cancelled: counted(&self.figures.cancelled),
             dead: counted(&self.figures.dead),
+            letters_dropped: counted(&self.figures.letters_dropped),
             away: counted(&self.figures.away),
             fetched: counted(&self.figures.fetched),
             unknown: counted(&self.figures.unknown),

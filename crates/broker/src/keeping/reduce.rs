@@ -77,6 +77,23 @@ pub(crate) struct Slices {
     pub(crate) runs: Vec<Execution>,
     /// Records that were not needed: inserts that met their delete.
     pub(crate) cancelled: u64,
+    /// There was nothing to ask for.
+    pub(crate) was_empty: bool,
+}
+
+impl Slices {
+    fn is_empty(&self) -> bool {
+        self.appends.is_empty()
+            && self.retained.is_empty()
+            && self.cleared.is_empty()
+            && self.marks.is_empty()
+            && self.forgotten.is_empty()
+            && self.deletes.is_empty()
+            && self.standings.is_empty()
+            && self.subscriptions.is_empty()
+            && self.unsubscribed.is_empty()
+            && self.runs.is_empty()
+    }
 }
 
 /// Slices by the keep they are for.
@@ -250,6 +267,7 @@ impl Reducer {
             }
         }
         slices.standings.extend(self.standings.into_values());
+        slices.was_empty = slices.is_empty();
         self.slices
     }
 }

@@ -94,6 +94,8 @@ pub struct OutboxLimits {
     pub messages_max: u64,
     /// Most bytes of them; 0 = no limit.
     pub bytes_max: u64,
+    /// How long a record may wait; `None` = however long. Then it goes to the dead letters.
+    pub age_max: Option<Duration>,
     /// What happens at the limit.
     pub when_full: WhenFull,
     /// Most dead letters; the oldest go.

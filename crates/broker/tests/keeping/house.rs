@@ -30,6 +30,7 @@ impl Plan {
             limits: OutboxLimits {
                 messages_max: 0,
                 bytes_max: 0,
+                age_max: None,
                 when_full: WhenFull::RejectPublisher,
                 dead_letters_max: 1_000,
             },

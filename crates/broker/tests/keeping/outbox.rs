@@ -99,6 +99,7 @@ fn k42_a_full_outbox_refuses_publishers_and_takes_them_again_when_it_has_room() 
         limits: OutboxLimits {
             messages_max: 10,
             bytes_max: 0,
+            age_max: None,
             when_full: WhenFull::RejectPublisher,
             dead_letters_max: 10,
         },
@@ -192,4 +193,62 @@ fn insert_and_delete_that_meet_in_the_outbox_never_reach_the_database() {
     broker.wait_for_outbox(0);
     assert_eq!(shelf.state.lock().rows.len(), 0);
     assert!(broker.pools()[0].cancelled > 0);
+}
+
+#[test]
+fn k42_the_oldest_go_to_the_dead_letters_when_that_is_the_policy() {
+    let shelf = Arc::new(Shelf::default());
+    shelf.away.store(true, SeqCst);
+    let plan = Plan {
+        limits: OutboxLimits {
+            messages_max: 1_000,
+            bytes_max: 0,
+            age_max: None,
+            when_full: WhenFull::DeadLetterOldest,
+            dead_letters_max: 100,
+        },
+        ..Plan::of(Mode::Queue)
+    };
+    let broker = plan.start_in_memory(&shelf);
+    let mut publisher = broker.connect(&Connect::v5("p"));
+    for number in 0..3_000 {
+        publisher.publish_acked("t/1", format!("{number}").as_bytes());
+    }
+    broker.wait_until_pool("the bound", |pool| pool.records < 1_000 && pool.dead >= 2_000);
+    shelf.away.store(false, SeqCst);
+    broker.wait_for_outbox(0);
+    let kept = shelf.payloads("t/1");
+    assert_eq!(
+        kept.last().map(String::as_str),
+        Some("2999"),
+        "the newest are kept"
+    );
+    let first: usize = kept[0].parse().unwrap();
+    let expected: Vec<String> = (first..3_000).map(|number| number.to_string()).collect();
+    assert_eq!(kept, expected, "in order, without a gap");
+    let pool = &broker.pools()[0];
+    assert_eq!(pool.dead as usize, first);
+    assert_eq!(pool.letters_dropped as usize, first - 100);
+}
+
+#[test]
+fn k42_what_has_waited_too_long_is_given_up_only_while_the_database_is_away() {
+    let shelf = Arc::new(Shelf::default());
+    shelf.away.store(true, SeqCst);
+    let plan = Plan {
+        limits: OutboxLimits {
+            age_max: Some(std::time::Duration::from_millis(300)),
+            ..Plan::of(Mode::Queue).limits
+        },
+        ..Plan::of(Mode::Queue)
+    };
+    let broker = plan.start_in_memory(&shelf);
+    let mut publisher = broker.connect(&Connect::v5("p"));
+    for number in 0..5 {
+        publisher.publish_acked("t/1", format!("{number}").as_bytes());
+    }
+    broker.wait_until_pool("the end of patience", |pool| pool.dead == 5 && pool.records == 0);
+    shelf.away.store(false, SeqCst);
+    publisher.publish_acked("t/1", b"fresh");
+    shelf.wait_until("the fresh one", |state| state.rows.len() == 1);
 }

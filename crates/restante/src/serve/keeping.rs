@@ -137,6 +137,7 @@ fn limits(outbox: &OutboxSettings) -> OutboxLimits {
     OutboxLimits {
         messages_max: outbox.messages_max,
         bytes_max: outbox.bytes_max,
+        age_max: (outbox.age_max > 0).then(|| Duration::from_secs(outbox.age_max)),
         when_full: match outbox.when_full {
             OutboxFull::RejectPublisher => WhenFull::RejectPublisher,
             OutboxFull::DeadLetterOldest => WhenFull::DeadLetterOldest,
