@@ -69,7 +69,7 @@ fn a_whole_store_is_good_and_a_damaged_one_is_not() {
     let folder = with_a_store();
     let seen = tool(folder.path(), "inspect");
     assert_eq!((seen.code, seen.err.as_str()), (Some(0), ""), "{seen:?}");
-    assert_eq!(line(&seen, "format"), "format          1, boot epoch 1");
+    assert_eq!(line(&seen, "format"), "format          2, boot epoch 1");
     assert_eq!(
         line(&seen, "sessions"),
         "sessions        1 (1 away, 0 were connected)"

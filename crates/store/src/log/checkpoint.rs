@@ -110,14 +110,13 @@ impl Checkpoints {
     fn append(&mut self, shared: &Shared, mut file: StateFile, all: Option<Work>) -> io::Result<StateFile> {
         let new = all.is_some();
         let before = file.at;
-        let (dirty, mark) = {
+        let (mut dirty, topics, mark) = {
             let mut tables = shared.tables.write();
-            let topics = std::mem::take(&mut tables.retained.dirty).into_iter().collect();
-            let mut dirty = std::mem::take(&mut tables.dirty);
-            let notes = std::mem::take(&mut dirty.notes).into_iter().collect();
-            let dirty = Work::Changed(dirty, topics, notes);
-            (dirty, mark(&tables))
+            let topics = std::mem::take(&mut tables.retained.dirty);
+            (std::mem::take(&mut tables.dirty), topics, mark(&tables))
         };
+        let notes = std::mem::take(&mut dirty.notes).into_iter().collect();
+        let dirty = Work::Changed(dirty, topics.into_iter().collect(), notes);
         let id = file.id;
         let written = file
             .write_all(shared, all.unwrap_or(dirty), mark)
