@@ -71,8 +71,11 @@ fn what_does_nothing_is_warned_about() {
         ["keep.first_subscribe", "keep.sql", "keep.ttl"]
     );
     assert_eq!(
-        keep("mysql.main", "mode = \"history\"\noffline_opts = {}"),
-        ["keep.offline_opts"]
+        keep(
+            "mysql.main",
+            "mode = \"history\"\noffline_opts = {}\non_unsubscribe = \"keep-position\""
+        ),
+        ["keep.offline_opts", "keep.on_unsubscribe"]
     );
     assert_eq!(
         keep(
