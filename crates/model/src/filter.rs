@@ -146,6 +146,10 @@ pub fn overlap(one: &str, other: &str) -> bool {
     if (is_system(one) && is_wild(other)) || (is_wild(one) && is_system(other)) {
         return false;
     }
+    // `/#` matches its parent, which is the empty name: nothing is published to that.
+    if matches!((one, other), ("/#", "+") | ("+", "/#")) {
+        return false;
+    }
     let (mut ones, mut others) = (one.split('/'), other.split('/'));
     loop {
         match (ones.next(), others.next()) {
@@ -257,6 +261,7 @@ mod tests {
             ("#", "$SYS/a"),
             ("+/a", "$SYS/#"),
             ("a/+/c", "a/b"),
+            ("/#", "+"),
         ] {
             assert!(!overlap(one, other) && !overlap(other, one), "{one} {other}");
         }

@@ -129,12 +129,12 @@ impl Gathered {
         if !acknowledged {
             self.doubts.push(Doubt::NeverAcknowledged { line: fetch.at });
         }
-        // Forgotten by default (C10); the function only says it again.
+        // Forgotten by default where there are read positions (C10); the function only says it again.
         let said = called
             .iter()
             .filter(meets)
             .any(|call| call.function == Function::AckedDelete);
-        if fetch.line.forgets || said {
+        if (fetch.line.forgets && mode == Mode::Pubsub) || said {
             self.rule(
                 fetch.at,
                 HookPoint::SessionUnsubscribed,

@@ -138,7 +138,8 @@ impl Gathered {
                 let keeps = || Box::from([keep]);
                 rule(HookPoint::SessionSubscribed, Action::Fetch { keeps: keeps() });
                 rule(HookPoint::MessageAcked, Action::Acknowledge { keeps: keeps() });
-                if line.forgets {
+                // Only there are read positions.
+                if line.forgets && line.mode == Mode::Pubsub {
                     rule(HookPoint::SessionUnsubscribed, Action::Forget { keeps: keeps() });
                 }
             }

@@ -105,14 +105,14 @@ impl Rule {
         };
         match (&self.action, self.on) {
             (Action::Statements { .. }, _) => own.matches(topic),
-            // The one retained message of exactly this topic.
+            // A backend knows the retained message of exactly one topic.
             (
                 Action::Function {
                     function: Function::RetainLookup,
                     ..
                 },
                 _,
-            ) => own.matches(topic),
+            ) => !topic.contains(['+', '#']) && own.matches(topic),
             (_, HookPoint::SessionSubscribed | HookPoint::SessionUnsubscribed) => {
                 overlap(own.topic_filter(), topic)
             }

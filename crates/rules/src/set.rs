@@ -96,6 +96,11 @@ impl RuleSet {
         (set, gathered.doubts)
     }
 
+    /// Whether nothing was written: the broker then asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// All keeps; [`KeepIndex`] counts them.
     pub fn keeps(&self) -> &[Keep] {
         &self.keeps

@@ -111,6 +111,12 @@ impl Looking<'_> {
                 "it has no effect without mode = \"pubsub\": there are no read positions",
             );
         }
+        if !keep.forgets && mode != Mode::Pubsub {
+            self.warn(
+                "on_unsubscribe",
+                "it has no effect without mode = \"pubsub\": there are no read positions",
+            );
+        }
         if keep.bounds.is_there && mode == Mode::History {
             self.warn(
                 "offline_opts",

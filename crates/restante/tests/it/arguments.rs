@@ -74,6 +74,39 @@ fn check_says_good_or_everything_that_is_wrong() {
 }
 
 #[test]
+fn check_knows_keeps_and_hooks() {
+    let keep =
+        "[backend.redis.main]\nmessage_ttl = \"7d\"\n[[keep]]\ntopics = [\"t/#\"]\nin = \"redis.main\"\n";
+    let good = folder(keep);
+    let said = run(good.path(), &["check"]);
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.as_str()),
+        (Some(0), "restante.toml: good\n", "")
+    );
+
+    let trap = folder(&keep.replace("7d", "2h"));
+    let said = run(trap.path(), &["check"]);
+    assert_eq!(said.code, Some(0));
+    assert!(
+        said.err
+            .starts_with("warning: restante.toml:3:1: keep.ttl: messages stay for 2h"),
+        "{said:?}"
+    );
+
+    let bad = folder(&keep.replace("in = \"redis.main\"", "in = \"redis.mian\"\nmodes = 1"));
+    let said = run(bad.path(), &["check"]);
+    assert_eq!(said.code, Some(2));
+    assert_eq!(
+        said.err.lines().collect::<Vec<_>>(),
+        [
+            "restante.toml:5:6: keep.in: there is no pool \"redis.mian\"; did you mean \"redis.main\"?",
+            "restante.toml:6:1: keep.modes: there is no such setting; did you mean mode?",
+            "restante.toml: 2 mistakes",
+        ]
+    );
+}
+
+#[test]
 fn a_named_file_must_be_there_and_an_unnamed_one_need_not() {
     let empty = tempfile::tempdir().unwrap();
     assert_eq!(run(empty.path(), &["check"]).code, Some(0));

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
 use restante_model::{Filter, Layout};
 
 use super::*;
@@ -429,4 +430,116 @@ fn half_of_a_pair_is_doubted() {
     assert!(!built(&fetch).of_topic("a").backlog.unwrap().acknowledges);
     let ack = functions(MYSQL, &[("#", "on_message_acked")]);
     assert_eq!(doubts(&ack), [Doubt::NeverFetched { line: LineIndex(0) }]);
+}
+
+#[test]
+fn retained_messages_are_looked_up_for_exactly_one_topic() {
+    let set = built(&functions(MYSQL, &[("a/#", "on_retain_lookup")]));
+    let looks_up = |filter| set.at(HookPoint::SessionSubscribed, Some(filter)).count() == 1;
+    assert!(looks_up("a/b") && !looks_up("a/+") && !looks_up("a/#") && !looks_up("b"));
+}
+
+const LEVELS: [&str; 3] = ["a", "b", "$x"];
+
+fn topics() -> Vec<String> {
+    let pairs = LEVELS
+        .iter()
+        .flat_map(|one| LEVELS.iter().map(move |two| format!("{one}/{two}")));
+    LEVELS.iter().map(|one| (*one).to_owned()).chain(pairs).collect()
+}
+
+fn any_filter() -> impl Strategy<Value = Filter> {
+    let level = prop::sample::select(vec!["a", "b", "$x", "+", "#"]);
+    prop::collection::vec(level, 1..3)
+        .prop_filter_map("no filter", |levels| Filter::parse(&levels.join("/"), false).ok())
+}
+
+/// A keep, or a hook with any function that keeps messages, in one of two pools.
+fn any_line() -> impl Strategy<Value = Line> {
+    let mode = prop::sample::select(Mode::ALL.to_vec());
+    let home = prop::sample::select(vec![Home::Embedded, Home::Pool(REDIS), Home::Pool(MYSQL)]);
+    let function = prop::sample::select(vec![
+        Function::MessagePublish,
+        Function::MessageStore,
+        Function::MessageStoreKeepLatest,
+        Function::MessageFetch,
+        Function::MessageFetchForQueue,
+        Function::MessageFetchForKeepLatest,
+        Function::MessageAcked,
+        Function::MessageAckedForQueue,
+        Function::MessageAckedForKeepLatest,
+        Function::AckedDelete,
+    ]);
+    let pool = prop::sample::select(vec![REDIS, MYSQL]);
+    let ttl = prop::sample::select(vec![None, Some(Duration::from_secs(60))]);
+    prop_oneof![
+        (prop::collection::vec(any_filter(), 1..3), home, mode).prop_map(|(topics, home, mode)| {
+            Line::Keep(KeepLine {
+                topics,
+                ..keep(&[], home, mode)
+            })
+        }),
+        (prop::option::of(any_filter()), pool, function, 0..3_u32, ttl).prop_map(
+            |(topic, pool, called, order, ttl)| {
+                Line::Hook(HookLine {
+                    topic,
+                    order,
+                    ttl,
+                    ..function_line(pool, called)
+                })
+            }
+        ),
+    ]
+}
+
+fn function_line(pool: PoolIndex, called: Function) -> HookLine {
+    hook(called.points()[0].name(), None, pool, What::Function(called))
+}
+
+proptest! {
+    /// Whatever is written: what is accepted gives every topic one source of backlog, which every subscription that
+    /// matches the topic finds; and one row in each place.
+    #[test]
+    fn k34_every_topic_has_one_source_and_every_subscription_finds_it(
+        lines in prop::collection::vec(any_line(), 0..6),
+        filters in prop::collection::vec(any_filter(), 1..4),
+    ) {
+        let Ok(set) = RuleSet::build(&lines).0 else { return Ok(()) };
+        for topic in topics() {
+            let rules = set.of_topic(&topic);
+            if let Some(backlog) = rules.backlog {
+                prop_assert!(set.keep(backlog.keep).unwrap().mode != Mode::History);
+                for filter in filters.iter().filter(|filter| filter.matches(&topic)) {
+                    prop_assert!(set.backlogs_of(filter.as_str()).contains(&backlog.keep), "{topic}");
+                }
+            }
+            let keeps = |qos| -> Vec<KeepIndex> {
+                rules
+                    .owed(qos, false, false)
+                    .filter_map(|owed| match owed {
+                        Owed::Message { keep, .. } => Some(*keep),
+                        _ => None,
+                    })
+                    .collect()
+            };
+            let owed = keeps(QoS::AtLeastOnce);
+            prop_assert!(keeps(QoS::AtMostOnce).iter().all(|keep| owed.contains(keep)));
+            for (at, one) in owed.iter().enumerate() {
+                for other in &owed[..at] {
+                    let [one, other] = [one, other].map(|keep| set.keep(*keep).unwrap());
+                    prop_assert!(!one.shares_rows(other), "{topic}: {one:?} {other:?}");
+                }
+            }
+            // What is stored where the topic is fetched from is what is fetched.
+            if let Some(backlog) = rules.backlog {
+                let source = set.keep(backlog.keep).unwrap();
+                for keep in &owed {
+                    let keep = set.keep(*keep).unwrap();
+                    if keep.shares_rows(source) {
+                        prop_assert_eq!(keep, source);
+                    }
+                }
+            }
+        }
+    }
 }

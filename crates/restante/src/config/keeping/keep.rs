@@ -250,7 +250,7 @@ const OWN: &[Setting<KeepDraft>] = &[
     Setting {
         section: "",
         name: "on_unsubscribe",
-        meaning: "What becomes of the client's read position. `forget`: a new subscription is a first one. \
+        meaning: "`pubsub`: what becomes of the client's read position. `forget`: a new subscription is a first one. \
                   `keep-position`: it goes on where it was.",
         slot: Slot::Choice {
             words: &["forget", "keep-position"],
