@@ -45,7 +45,8 @@ pub(crate) async fn trim(shared: &Shared, pool: &Pool) {
             return;
         }
         let most = usize::try_from(beyond).unwrap_or(usize::MAX).min(DROPPED_AT_ONCE);
-        let Some(page) = read_queue(shared, pool.dead_queue, Seq::ZERO, most, shared.last_submitted()).await
+        let passed = Seq(pool.dead_passed.load(Ordering::Relaxed));
+        let Some(page) = read_queue(shared, pool.dead_queue, passed, most, shared.last_submitted()).await
         else {
             return;
         };
@@ -58,6 +59,7 @@ pub(crate) async fn trim(shared: &Shared, pool: &Pool) {
         });
         let span = shared.submit(batch, Vec::new());
         shared.store.rouse();
+        pool.dead_passed.store(last.seq.0, Ordering::Relaxed);
         let dropped = page.entries.len() as u64;
         pool.figures.letters_dropped.fetch_add(dropped, Ordering::Relaxed);
         tracing::warn!(code = "dead-letters-dropped", pool = %pool.name, dropped, "there are more dead letters than are kept; the oldest are gone");

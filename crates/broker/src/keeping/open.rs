@@ -93,6 +93,7 @@ pub(crate) fn open(shared: &Shared, setup: Setup, mut found: Found) -> (Keeping,
             reader: owed.reader,
             dead: dead.queue,
             dead_reader: dead.reader,
+            dead_low: dead.low,
         };
         let pool = Pool::new(pool, index, queues);
         let waits = shared.store.backlog(owed.reader);

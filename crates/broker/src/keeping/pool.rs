@@ -36,6 +36,8 @@ pub(crate) struct Pool {
     pub(crate) dead_queue: QueueId,
     /// The session that reads them.
     pub(crate) dead_reader: SessionId,
+    /// Dead letters up to here are gone.
+    pub(crate) dead_passed: AtomicU64,
     /// Its place in the list of pools.
     pub(crate) index: usize,
     /// Something was owed, or the drain has come further.
@@ -63,6 +65,8 @@ pub(crate) struct OutboxQueues {
     pub(crate) dead: QueueId,
     /// The session that reads it.
     pub(crate) dead_reader: SessionId,
+    /// How far that has come.
+    pub(crate) dead_low: Seq,
 }
 
 /// What is counted of a pool.
@@ -96,6 +100,7 @@ impl Pool {
             reader: queues.reader,
             dead_queue: queues.dead,
             dead_reader: queues.dead_reader,
+            dead_passed: AtomicU64::new(queues.dead_low.0),
             index,
             grown: Notify::new(),
             advanced: Notify::new(),
