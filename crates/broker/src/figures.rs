@@ -48,6 +48,8 @@ pub struct PoolFigures {
     pub cancelled: u64,
     /// Things it has refused for good.
     pub dead: u64,
+    /// Dead letters that are kept.
+    pub letters: u64,
     /// Dead letters that were dropped, because there were too many.
     pub letters_dropped: u64,
     /// Attempts that found it away.

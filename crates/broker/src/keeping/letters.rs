@@ -19,6 +19,7 @@ const DROPPED_AT_ONCE: usize = 512;
 /// Puts a dead letter into the pool's queue of them. Its words stand where a message has its properties.
 pub(crate) fn bury(batch: &mut Batch, pool: &Pool, letter: &DeadLetter) {
     pool.figures.dead.fetch_add(1, Ordering::Relaxed);
+    pool.letters.fetch_add(1, Ordering::Relaxed);
     tracing::warn!(code = "dead-letter", pool = %pool.name, what = letter.what, "to the dead letters: {}", letter.why);
     let words = format!("{}: {}", letter.what, letter.why);
     let message = letter.message.as_ref();
@@ -39,7 +40,7 @@ pub(crate) fn bury(batch: &mut Batch, pool: &Pool, letter: &DeadLetter) {
 /// Drops the oldest letters beyond the bound.
 pub(crate) async fn trim(shared: &Shared, pool: &Pool) {
     loop {
-        let held = shared.store.backlog(pool.dead_reader).messages;
+        let held = pool.letters.load(Ordering::Relaxed);
         let beyond = held.saturating_sub(pool.limits.dead_letters_max);
         if beyond == 0 {
             return;
@@ -52,17 +53,16 @@ pub(crate) async fn trim(shared: &Shared, pool: &Pool) {
         };
         let Some(last) = page.entries.last() else { return };
         let mut batch = Batch::default();
-        let through = batch.change(&Change::CursorMoved {
+        batch.change(&Change::CursorMoved {
             session: pool.dead_reader,
             low: last.seq,
             above: &[],
         });
-        let span = shared.submit(batch, Vec::new());
-        shared.store.rouse();
+        shared.submit_changes(batch);
         pool.dead_passed.store(last.seq.0, Ordering::Relaxed);
         let dropped = page.entries.len() as u64;
+        pool.letters.fetch_sub(dropped, Ordering::Relaxed);
         pool.figures.letters_dropped.fetch_add(dropped, Ordering::Relaxed);
         tracing::warn!(code = "dead-letters-dropped", pool = %pool.name, dropped, "there are more dead letters than are kept; the oldest are gone");
-        super::drain::applied(shared, span.first.plus(u64::from(through))).await;
     }
 }

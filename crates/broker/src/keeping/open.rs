@@ -94,6 +94,7 @@ pub(crate) fn open(shared: &Shared, setup: Setup, mut found: Found) -> (Keeping,
             dead: dead.queue,
             dead_reader: dead.reader,
             dead_low: dead.low,
+            letters: shared.store.backlog(dead.reader).messages,
         };
         let pool = Pool::new(pool, index, queues);
         let waits = shared.store.backlog(owed.reader);

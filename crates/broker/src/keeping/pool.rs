@@ -36,6 +36,8 @@ pub(crate) struct Pool {
     pub(crate) dead_queue: QueueId,
     /// The session that reads them.
     pub(crate) dead_reader: SessionId,
+    /// Dead letters that are kept.
+    pub(crate) letters: AtomicU64,
     /// Dead letters up to here are gone.
     pub(crate) dead_passed: AtomicU64,
     /// Its place in the list of pools.
@@ -67,6 +69,8 @@ pub(crate) struct OutboxQueues {
     pub(crate) dead_reader: SessionId,
     /// How far that has come.
     pub(crate) dead_low: Seq,
+    /// How many wait there.
+    pub(crate) letters: u64,
 }
 
 /// What is counted of a pool.
@@ -100,6 +104,7 @@ impl Pool {
             reader: queues.reader,
             dead_queue: queues.dead,
             dead_reader: queues.dead_reader,
+            letters: AtomicU64::new(queues.letters),
             dead_passed: AtomicU64::new(queues.dead_low.0),
             index,
             grown: Notify::new(),
@@ -182,6 +187,7 @@ impl Pool {
             sent: counted(&self.figures.sent),
             cancelled: counted(&self.figures.cancelled),
             dead: counted(&self.figures.dead),
+            letters: counted(&self.letters),
             letters_dropped: counted(&self.figures.letters_dropped),
             away: counted(&self.figures.away),
             fetched: counted(&self.figures.fetched),
