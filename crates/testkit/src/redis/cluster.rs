@@ -75,6 +75,14 @@ impl RedisCluster {
         answers.unwrap_or_else(|| panic!("no node of the cluster answers {command:?}"))
     }
 
+    /// Deletes everything on every master.
+    pub fn empty(&self) {
+        for node in &self.nodes {
+            // A replica refuses, and follows its master.
+            node::try_cli(node.address(), &["FLUSHALL"]);
+        }
+    }
+
     /// Kills the master that holds a key, and waits until its replica has taken over. Gives back where it was.
     ///
     /// # Panics

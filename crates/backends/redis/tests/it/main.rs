@@ -1,0 +1,7 @@
+//! Redis on real servers: the suite that every backend passes, the documented keys, hostile keys, failures.
+
+// Helpers of tests unwrap as tests do; clippy knows only the test functions themselves.
+#![allow(clippy::unwrap_used)]
+
+mod conformance;
+mod house;
