@@ -18,6 +18,11 @@ mod positions;
 mod statements;
 mod tables;
 
+#[cfg(test)]
+mod broken;
+#[cfg(test)]
+mod memory;
+
 use std::{collections::BTreeMap, io::Write as _, sync::Arc};
 
 use crate::{

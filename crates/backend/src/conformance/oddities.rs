@@ -136,10 +136,11 @@ async fn k11_what_is_too_long_is_refused_and_its_neighbours_kept(trial: Trial) -
     let messages = trial.messages()?;
     let mut maker = Maker::new();
     let long_topic = "t/".repeat(100) + &"\u{e9}".repeat(10_000);
+    let before = maker.next("long", "before");
     let mut sender = maker.next("long", "the sender is long");
     sender.sender = "\u{e9}".repeat(20_000).into();
     let sent = [
-        maker.next("long", "before"),
+        before,
         sender,
         maker.next(&long_topic, "the topic is long"),
         maker.next(&long_topic[..200], "its beginning"),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use redis::{Pipeline, ServerError, Value};
+use redis::{Pipeline, ServerError, Value, aio::PubSub};
 use restante_backend::{
     Work,
     trouble::{Asked, Away, Unfit},
@@ -136,6 +136,26 @@ impl Client {
             self.lose_sight();
         }
         result
+    }
+
+    /// A connection to the server that only listens.
+    pub(crate) async fn listener(&self) -> Asked<PubSub> {
+        let masters = self.masters().await?;
+        let Some(master) = masters.first() else {
+            return Err(Away {
+                why: "redis: there is no server to listen to".to_owned(),
+            });
+        };
+        let opened = self.data.listener(master).await;
+        if opened.is_err() {
+            self.lose_sight();
+        }
+        opened
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn command_timeout(&self) -> Duration {
+        self.data.command_timeout()
     }
 
     async fn ask_node(&self, node: &Node, commands: Vec<Command>) -> Asked<Vec<Reply>> {

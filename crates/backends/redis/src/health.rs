@@ -46,21 +46,14 @@ pub(crate) async fn ask(client: &Client) -> Asked<Health> {
             refused,
         });
     }
-    let mut warnings: Vec<String> = servers.iter().flat_map(Server::warnings).collect();
-    if client.config().deployment == Deployment::Sentinel {
-        warnings.extend(
-            servers
-                .iter()
-                .map(|server| format!("the sentinels name {} as the master", server.address)),
-        );
-    }
+    let warnings = servers.iter().flat_map(Server::warnings).collect();
     let mut versions: Vec<&str> = servers.iter().map(|server| server.version.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
-    let form = match client.config().deployment {
-        Deployment::Single => "",
-        Deployment::Sentinel => ", watched by sentinels",
-        Deployment::Cluster => ", a cluster",
+    let form = match (client.config().deployment, servers.as_slice()) {
+        (Deployment::Sentinel, [master]) => format!(", master {} named by sentinels", master.address),
+        (Deployment::Cluster, masters) => format!(", a cluster of {} masters", masters.len()),
+        _ => String::new(),
     };
     let mut incarnations: Vec<String> = servers
         .iter()

@@ -10,10 +10,12 @@
 //! | `hash` | a message as a hash |
 //! | `tables` | subscriptions, retained messages, presence |
 //! | `statements` | the user's own commands |
+//! | [`channel`] | commands that come in on a channel |
 //! | `health` | which server, and what to know about it |
 //! | `fault` | whose fault an error is |
 //! | `tls`, `command`, `together` | certificates; one command; work at the same time |
 
+pub mod channel;
 mod client;
 mod cluster;
 mod command;
@@ -41,11 +43,12 @@ use restante_backend::{
     messages::{KeepSpec, Messages},
     statement::Statements,
     tables::{Presence, Retained, Schema, Subscriptions},
-    trouble::{Asked, Unfit},
+    trouble::{Asked, Away, Unfit},
 };
 use restante_model::Function;
 
 use crate::{
+    channel::ChannelCommand,
     client::Client,
     config::Config,
     kept::{Kept, MODES},
@@ -98,6 +101,15 @@ impl RedisBackend {
             client,
             keys,
         })
+    }
+
+    /// Listens to a channel for commands, until the connection is lost: see [`channel`].
+    pub async fn listen(
+        &self,
+        channel: &str,
+        hand: impl FnMut(Result<ChannelCommand, String>) + Send,
+    ) -> Away {
+        channel::listen(&self.client, channel, hand).await
     }
 
     fn tables(&self) -> Arc<Tables> {

@@ -8,21 +8,30 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value,
+    aio::{MultiplexedConnection, PubSub},
+};
 use restante_backend::trouble::{Asked, Away};
-use tokio::{net::TcpStream, sync::Mutex, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Mutex,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_rustls::TlsConnector;
 
 use crate::{
     command::driver_words,
-    config::{Config, split},
+    config::{Config, Deployment, Tls, split},
     tls,
 };
 
 /// How connections are opened: login, database, TLS.
 pub(crate) struct Opener {
     info: RedisConnectionInfo,
-    tls: Option<(TlsConnector, crate::config::Tls)>,
+    tls: Option<(TlsConnector, Tls)>,
     connect_timeout: Duration,
     command_timeout: Duration,
 }
@@ -31,7 +40,7 @@ impl Opener {
     /// For the servers that hold the data.
     pub(crate) fn data(config: &Config, tls: Option<TlsConnector>) -> Opener {
         let database = match config.deployment {
-            crate::config::Deployment::Cluster => 0,
+            Deployment::Cluster => 0,
             _ => config.database,
         };
         Opener::new(config, tls, &config.username, &config.password, database)
@@ -68,35 +77,62 @@ impl Opener {
     }
 
     async fn open(&self, address: &str, port: u16) -> Result<Link, String> {
+        let stream = self.stream(address, port).await?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let opened = MultiplexedConnection::new_with_config(&self.info, stream, config).await;
+        let (connection, driver) = opened.map_err(|error| driver_words(&error))?;
+        Ok(Link {
+            connection,
+            driver: Arc::new(Driver(tokio::spawn(driver))),
+        })
+    }
+
+    /// A connection that only listens, within the time for a connection.
+    pub(crate) async fn listener(&self, node: &Node) -> Asked<PubSub> {
+        let opened = timeout(self.connect_timeout, async {
+            let stream = self.stream(&node.address, node.port).await?;
+            PubSub::new(&self.info, stream)
+                .await
+                .map_err(|error| driver_words(&error))
+        });
+        let why = match opened.await {
+            Ok(Ok(listener)) => return Ok(listener),
+            Ok(Err(why)) => format!("no connection: {why}"),
+            Err(_) => format!("no connection within {:?}", self.connect_timeout),
+        };
+        Err(Away {
+            why: format!("redis at {}: {why}", node.address),
+        })
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn command_timeout(&self) -> Duration {
+        self.command_timeout
+    }
+
+    async fn stream(&self, address: &str, port: u16) -> Result<Box<dyn Wire>, String> {
         let (host, port) = split(address, port).ok_or("it is no host:port")?;
         let stream = TcpStream::connect((host, port))
             .await
             .map_err(|error| error.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
-        let (connection, driver) = match &self.tls {
-            None => {
-                let opened = MultiplexedConnection::new_with_config(&self.info, stream, config).await;
-                let (connection, driver) = opened.map_err(|error| driver_words(&error))?;
-                (connection, tokio::spawn(driver))
-            }
-            Some((connector, tls)) => {
-                let name = tls::server_name(tls, host)?;
-                let stream = connector.connect(name, stream).await;
-                let stream = stream.map_err(|error| format!("TLS was not agreed: {error}"))?;
-                let opened = MultiplexedConnection::new_with_config(&self.info, stream, config).await;
-                let (connection, driver) = opened.map_err(|error| driver_words(&error))?;
-                (connection, tokio::spawn(driver))
-            }
+        let Some((connector, tls)) = &self.tls else {
+            return Ok(Box::new(stream));
         };
-        Ok(Link {
-            connection,
-            driver: Arc::new(Driver(driver)),
-        })
+        let name = tls::server_name(tls, host)?;
+        let stream = connector.connect(name, stream).await;
+        Ok(Box::new(
+            stream.map_err(|error| format!("TLS was not agreed: {error}"))?,
+        ))
     }
 }
+
+/// Bytes there and back, plain or in TLS.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// One connection. Clones share it.
 #[derive(Clone)]

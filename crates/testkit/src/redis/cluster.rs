@@ -75,6 +75,39 @@ impl RedisCluster {
         answers.unwrap_or_else(|| panic!("no node of the cluster answers {command:?}"))
     }
 
+    /// What `redis-cli` prints for a command at one node.
+    ///
+    /// # Panics
+    /// When there is no such node, or it does not answer.
+    pub fn cli_at(&self, address: SocketAddr, command: &[&str]) -> String {
+        let node = self.nodes.iter().find(|node| node.address() == address);
+        node.expect("one of the six nodes").cli(command)
+    }
+
+    /// The master that holds a key.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn master_of_key(&self, key: &str) -> SocketAddr {
+        let slot = self.slot_of(key);
+        self.master_of(slot).expect("every slot has a master")
+    }
+
+    /// The slot of a key.
+    pub fn slot_of(&self, key: &str) -> u16 {
+        self.cli(&["CLUSTER", "KEYSLOT", key])
+            .parse()
+            .expect("a slot is a number")
+    }
+
+    /// Deletes everything on every master.
+    pub fn empty(&self) {
+        for node in &self.nodes {
+            // A replica refuses, and follows its master.
+            node::try_cli(node.address(), &["FLUSHALL"]);
+        }
+    }
+
     /// Kills the master that holds a key, and waits until its replica has taken over. Gives back where it was.
     ///
     /// # Panics
