@@ -75,6 +75,9 @@ impl Connection {
             Wait::Turn(self.all_recorded(reactor)),
             Response::Packet(answer.into()),
         );
+        for (granted, pools) in self.looked_up(reactor, &mut retained) {
+            self.find_retained_elsewhere(reactor, granted, pools);
+        }
         if !retained.is_empty() {
             self.want_retained(reactor, state, retained);
         }

@@ -30,6 +30,7 @@ use super::{
     owed::Event,
     pool::{Owed, Pool},
     presence,
+    retained::{self, RetainedAsk},
     ruling::{Pools, Ruling},
     scan, schema,
     setup::KeepSetup,
@@ -68,6 +69,8 @@ pub(crate) enum Question {
     Fetch(Ask, oneshot::Receiver<()>),
     /// The subscriptions that databases hold for a client.
     Lookup(Lookup),
+    /// The retained message that databases hold for a topic.
+    Retained(RetainedAsk),
 }
 
 /// What the thread begins with.
@@ -230,6 +233,9 @@ async fn serve(shared: Arc<Shared>, keeping: Arc<Keeping>, begin: Begin) {
                 // One task for each connection at most.
                 Some(Question::Fetch(ask, gone)) => {
                     tokio::task::spawn_local(fetch::answer(shared.clone(), keeping.clone(), ask, gone));
+                }
+                Some(Question::Retained(asked)) => {
+                    tokio::task::spawn_local(retained::answer(shared.clone(), keeping.clone(), asked));
                 }
                 Some(Question::Lookup(asked)) => {
                     tokio::task::spawn_local(lookup::answer(keeping.clone(), asked));

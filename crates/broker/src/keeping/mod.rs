@@ -14,6 +14,7 @@
 //! | [`letters`] | what is given up |
 //! | [`drain`] | the loop that carries an outbox into its database |
 //! | [`fetch`] | what waits in a database is read for a client |
+//! | [`retained`] | retained messages that databases hold |
 //! | [`leases`] | who has been given what in queue mode |
 //! | [`topics`] | which topics of a keep have a backlog |
 //! | [`positions`] | from where a client reads a topic |
@@ -37,6 +38,7 @@ pub(crate) mod pool;
 pub(crate) mod positions;
 pub(crate) mod presence;
 pub(crate) mod reduce;
+pub(crate) mod retained;
 pub(crate) mod ruling;
 pub(crate) mod scan;
 pub(crate) mod schema;

@@ -1,7 +1,7 @@
 //! What the rules say of a message, a filter, an event: asked by the publish path once for each topic, and by the drain.
 
 use restante_backend::statement::StatementId;
-use restante_model::{Function, HookPoint, Mode, QoS};
+use restante_model::{Filter, Function, HookPoint, Mode, QoS};
 use restante_rules::{Action, Home, KeepIndex, Owed, PoolIndex, RuleSet, TopicRules};
 
 use super::{
@@ -98,6 +98,24 @@ impl Ruling {
         self.rules
             .at(point, None)
             .any(|rule| matches!(&rule.action, Action::Function { pool: of, .. } if is(*of, pool)))
+    }
+
+    /// Pools whose retained message is looked up for a new subscription without wildcards.
+    pub(crate) fn retained_in(&self, filter: &Filter) -> Pools {
+        if filter.has_wildcard() || filter.share().is_some() {
+            return 0;
+        }
+        let rules = self
+            .rules
+            .at(HookPoint::SessionSubscribed, Some(filter.topic_filter()));
+        let pools = rules.filter_map(|rule| match &rule.action {
+            Action::Function {
+                function: Function::RetainLookup,
+                pool,
+            } => Some(pool.0),
+            _ => None,
+        });
+        pools.fold(0, |set, pool| set | 1 << pool)
     }
 
     /// Keeps that forget a client's read position when it unsubscribes from a filter (without `$share`).

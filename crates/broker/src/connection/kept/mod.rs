@@ -9,6 +9,7 @@
 //! | [`fetching`] | questions to the keeper, and its answers |
 //! | [`handing`] | messages of kept topics to the client |
 //! | [`restoring`] | subscriptions that databases hold for the client |
+//! | [`retained`] | retained messages that databases hold |
 //! | [`telling`] | who comes and goes, as databases are told |
 
 mod fetching;
@@ -16,6 +17,7 @@ mod followed;
 mod gates;
 mod handing;
 mod restoring;
+mod retained;
 mod telling;
 mod track;
 mod wants;
