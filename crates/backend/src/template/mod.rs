@@ -1,6 +1,9 @@
 //! Templates: text with `${placeholders}`. They are found by scanners that know the text's own quotes and comments, and
 //! they are always bound as values, never pasted into the text.
 
+pub mod nearest;
+pub mod sql;
+
 use crate::trouble::Unfit;
 
 /// A complaint about a template, at the byte where it is.
