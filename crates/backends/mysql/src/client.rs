@@ -47,7 +47,7 @@ pub(crate) struct Client {
     permits: Semaphore,
     idle: Mutex<Vec<Session>>,
     /// The tables as they were when they were last looked at.
-    pub(crate) tables: Mutex<HashMap<&'static str, Arc<Table>>>,
+    pub(crate) tables: Mutex<HashMap<&'static str, (Instant, Arc<Table>)>>,
     /// The server that answered last and when it had started, in seconds since 1970.
     pub(crate) incarnation: Mutex<Option<(String, u64)>>,
 }

@@ -1,6 +1,6 @@
 //! The tables: as they are made, as they are, and what is missing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mysql_async::Params;
 use restante_backend::{
@@ -16,6 +16,7 @@ use restante_backend::{
     tables::Schema,
     trouble::Asked,
 };
+use tokio::time::Instant;
 
 use crate::{
     client::{Client, Lease},
@@ -198,13 +199,19 @@ fn statements(spec: &KeepSpec) -> impl Iterator<Item = (&'static str, &'static s
     all.iter().filter(wanted).copied()
 }
 
-/// A table as it is. Looked at once, and again after something in it was refused.
+/// How long a table is taken to be as it was. Somebody may change a column under a running pool, and a server bends
+/// some values to the new type without a word.
+const TABLE_TRUSTED: Duration = Duration::from_secs(10);
+
+/// A table as it is. Looked at now and then, and after something in it was refused.
 pub(crate) async fn table(
     client: &Client,
     lease: &mut Lease<'_>,
     documented: &Documented,
 ) -> Result<Arc<Table>, Failed> {
-    if let Some(known) = client.tables.lock().get(documented.name) {
+    if let Some((since, known)) = client.tables.lock().get(documented.name)
+        && since.elapsed() < TABLE_TRUSTED
+    {
         return Ok(Arc::clone(known));
     }
     let name = || -> Params { params(vec![text(documented.name)]) };
@@ -217,7 +224,10 @@ pub(crate) async fn table(
     });
     // One that is not there may be made at any time.
     if !table.columns.is_empty() {
-        client.tables.lock().insert(documented.name, Arc::clone(&table));
+        client
+            .tables
+            .lock()
+            .insert(documented.name, (Instant::now(), Arc::clone(&table)));
     }
     Ok(table)
 }
