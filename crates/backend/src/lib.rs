@@ -7,6 +7,7 @@
 //! | [`tables`] | the documented tables beside it: retained, presence, subscriptions, schema |
 //! | [`statement`] | the user's own statements and the values they bind |
 //! | [`template`] | `${placeholders}`: found where they are values, never pasted |
+//! | [`sql`] | what the SQL backends have in common |
 //! | [`capability`] | what a kind of backend can do, as data |
 //! | `conformance` | the suite that every backend passes (feature `conformance`) |
 //! | [`stored_id`] | message ids as texts that other systems wrote |
@@ -21,6 +22,7 @@ pub mod capability;
 pub mod conformance;
 pub mod contract;
 pub mod messages;
+pub mod sql;
 pub mod statement;
 pub mod stored_field;
 pub mod stored_id;

@@ -2,16 +2,14 @@
 //!
 //! A row is what the rest of the program knows of a kind. What it can do comes from the backend itself, as data.
 
+mod mysql;
+mod postgres;
 mod redis;
 
 use std::sync::Arc;
 
-use restante_backend::{
-    Backend,
-    capability::{Capabilities, StatementForm},
-    trouble::Unfit,
-};
-use restante_model::{Function, Layout, Mode};
+use restante_backend::{Backend, capability::Capabilities, trouble::Unfit};
+use restante_model::{Layout, Mode};
 
 use crate::config::Pool;
 
@@ -57,18 +55,18 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "mysql",
         also_called: &["mariadb"],
-        capabilities: &MYSQL,
+        capabilities: &restante_mysql::CAPABILITIES,
         expires: false,
-        open: not_yet,
-        read_text: None,
+        open: mysql::open,
+        read_text: Some(mysql::read_text),
     },
     Kind {
         name: "postgres",
         also_called: &["pgsql", "postgresql"],
-        capabilities: &POSTGRES,
+        capabilities: &restante_postgres::CAPABILITIES,
         expires: false,
-        open: not_yet,
-        read_text: None,
+        open: postgres::open,
+        read_text: Some(postgres::read_text),
     },
 ];
 
@@ -101,49 +99,7 @@ pub fn capabilities(kind: &str) -> Option<&'static Capabilities> {
     self::kind(kind).map(|kind| kind.capabilities)
 }
 
-const MYSQL: Capabilities = Capabilities {
-    kind: "mysql",
-    ..POSTGRES
-};
-
-const POSTGRES: Capabilities = Capabilities {
-    kind: "postgres",
-    modes: &[
-        (Layout::Plugin, Mode::Queue),
-        (Layout::Plugin, Mode::Pubsub),
-        (Layout::Plugin, Mode::History),
-        (Layout::Backends, Mode::Queue),
-        (Layout::Backends, Mode::Pubsub),
-        (Layout::Backends, Mode::History),
-    ],
-    functions: &[
-        Function::ClientConnected,
-        Function::ClientDisconnected,
-        Function::SubscribeLookup,
-        Function::MessageFetch,
-        Function::RetainLookup,
-        Function::MessagePublish,
-        Function::MessageStore,
-        Function::MessageRetain,
-        Function::RetainDelete,
-        Function::MessageAcked,
-        Function::AckedDelete,
-    ],
-    statements: Some(StatementForm::Sql),
-    templates: &[
-        "insert_message_sql",
-        "delete_message_sql",
-        "select_message_sql",
-        "insert_subscription_sql",
-        "select_subscriptions_sql",
-        "delete_subscription_sql",
-    ],
-    schema: true,
-};
-
-fn not_yet(_: &Pool) -> Result<Arc<dyn Backend>, Unfit> {
-    Err(Unfit {
-        why: "not yet".into(),
-        at: None,
-    })
+/// What is set; an empty text is not.
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }

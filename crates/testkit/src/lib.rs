@@ -7,6 +7,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod databases;
 pub mod executables;
 #[cfg(feature = "inprocess")]
 pub mod inprocess;

@@ -7,6 +7,9 @@
 
 pub mod command;
 
+pub mod nearest;
+pub mod sql;
+
 use crate::trouble::Unfit;
 
 /// A complaint about a template, at the byte where it is.

@@ -58,14 +58,10 @@ fn config(settings: &RedisSettings) -> Config {
 
 fn tls(tls: &config::Tls) -> Tls {
     Tls {
-        ca: given(&tls.ca).map(Into::into),
-        certificate: given(&tls.certificate).map(Into::into),
-        key: given(&tls.key).map(Into::into),
-        server_name: given(&tls.server_name),
+        ca: super::given(&tls.ca).map(Into::into),
+        certificate: super::given(&tls.certificate).map(Into::into),
+        key: super::given(&tls.key).map(Into::into),
+        server_name: super::given(&tls.server_name),
         verify: tls.verify,
     }
-}
-
-fn given(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
 }
