@@ -15,6 +15,7 @@ use restante_store::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
+    confirming::Confirming,
     keeper::Keeping,
     letters,
     perform::{DeadLetter, Performer},
@@ -45,6 +46,7 @@ pub(crate) async fn run(
 ) {
     let mut performer = Performer::new(&keeping, &pool, marks);
     let mut passed = from;
+    let mut confirming = Confirming::new(&pool, from).await;
     // Whether what is not to wait any longer is given up: only while the database takes nothing.
     let mut gives_up = false;
     while !shared.stopping.load(Ordering::SeqCst) {
@@ -59,6 +61,9 @@ pub(crate) async fn run(
             passed = passed.max(page.through);
             pool.came_to(passed, Owed::default());
             if page.end {
+                if let Some(confirmed) = confirming.ripe() {
+                    commit(&shared, &keeping, &pool, &mut performer, Some(confirmed));
+                }
                 wait(&pool, IDLE).await;
                 // Company for what has just come: fewer round trips, and what is acknowledged at once need not travel.
                 tokio::time::sleep(pool.batch_time).await;
@@ -90,6 +95,7 @@ pub(crate) async fn run(
         let cancelled = slices.cancelled;
         let mut pause = PAUSE;
         gives_up = false;
+        let mut was_away = false;
         let is_done = loop {
             let asked = match performer.prepare(&slices).await {
                 Ok(true) => {
@@ -105,6 +111,7 @@ pub(crate) async fn run(
             };
             let Err(away) = asked else { break true };
             pool.figures.away.fetch_add(1, Ordering::Relaxed);
+            was_away = true;
             if pool.set_trouble(Some(&away.why)) {
                 tracing::warn!(code = "backend-away", pool = %pool.name, "{away}; what is owed waits in the outbox");
             }
@@ -128,8 +135,16 @@ pub(crate) async fn run(
         if !slices.was_empty && pool.set_trouble(None) {
             tracing::info!(code = "backend-back", pool = %pool.name, waiting = pool.depth().records, "the database takes what is owed again");
         }
+        if was_away && confirming.is_another(&pool, &performer).await {
+            // Another server answers, or the same one without its memory: what it was sent lately is sent again.
+            passed = confirming.rewind();
+            tracing::warn!(code = "backend-replaced", pool = %pool.name, "another server answers; what was sent lately is sent again");
+            continue;
+        }
         passed = page.through;
-        let committed = commit(&shared, &keeping, &pool, &mut performer, Some(passed));
+        let confirmed = confirming.sent(&performer, passed);
+        let committed = commit(&shared, &keeping, &pool, &mut performer, Some(confirmed));
+        let done = confirming.counted(passed, done);
         pool.came_to(passed, done);
         if has_letters {
             applied(&shared, committed).await;

@@ -11,6 +11,7 @@
 //! | [`values`] | what a statement may use of a record |
 //! | [`perform`] | slices are asked of the pool |
 //! | [`open`] | the queues of the broker's own |
+//! | [`confirming`] | what was sent is kept until it is certain |
 //! | [`letters`] | what is given up |
 //! | [`drain`] | the loop that carries an outbox into its database |
 //! | [`fetch`] | what waits in a database is read for a client |
@@ -24,6 +25,7 @@
 //! | [`scan`] | the topics that the database has, and those that were noted |
 //! | [`keeper`] | the thread on which all this runs |
 
+pub(crate) mod confirming;
 pub(crate) mod drain;
 pub(crate) mod fetch;
 pub(crate) mod keeper;

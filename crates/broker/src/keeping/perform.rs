@@ -128,6 +128,11 @@ impl<'a> Performer<'a> {
         Ok(any)
     }
 
+    /// Whether what was sent before may be sent again as it is: nothing is appended by row numbers.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.marks.is_empty()
+    }
+
     /// Asks for everything in the slices. On `Away` what is left in them is to be asked again.
     pub(crate) async fn perform(&mut self, slices: &mut Slices) -> Asked<()> {
         let done = self.all(slices).await;
@@ -146,9 +151,11 @@ impl<'a> Performer<'a> {
     }
 
     async fn append(&mut self, appends: &mut ByKeep<KeptMessage>) -> Asked<()> {
-        while let Some((keep, messages)) = appends.last() {
+        while let Some((keep, waiting)) = appends.last_mut() {
             let keep = *keep;
             let kept = &self.keeping.keeps[keep];
+            let count = waiting.len().min(kept.setup.batch.max(1));
+            let messages = &waiting[..count];
             let above = self.marks.get(&keep).copied().filter(|_| self.may_repeat);
             let answers = kept.setup.messages.append(messages, above).await?;
             expect(answers.len(), messages.len(), "append")?;
@@ -180,7 +187,10 @@ impl<'a> Performer<'a> {
                 self.marks.insert(keep, highest);
                 self.outcome.marks.push((keep, highest));
             }
-            appends.pop();
+            waiting.drain(..count);
+            if waiting.is_empty() {
+                appends.pop();
+            }
         }
         Ok(())
     }

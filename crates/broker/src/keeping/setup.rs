@@ -60,7 +60,9 @@ pub struct KeepSetup {
     pub install: Option<InstallSchema>,
     /// What a client with no read position gets.
     pub first_subscribe: FirstSubscribe,
-    /// Messages fetched at a time. 1 to 10,000.
+    /// Messages appended at a time; 1 or more.
+    pub batch: usize,
+    /// Messages fetched at a time; 1 or more.
     pub page: usize,
     /// Only messages that are no older are fetched.
     pub time_range: Option<Duration>,
@@ -94,6 +96,9 @@ pub struct OutboxLimits {
     pub messages_max: u64,
     /// Most bytes of them; 0 = no limit.
     pub bytes_max: u64,
+    /// How long a record stays after a database without row numbers has taken it, to be sent again when another server
+    /// answers (K40); zero = not at all.
+    pub confirm_window: Duration,
     /// How long a record may wait; `None` = however long. Then it goes to the dead letters.
     pub age_max: Option<Duration>,
     /// What happens at the limit.

@@ -31,6 +31,7 @@ impl Plan {
                 messages_max: 0,
                 bytes_max: 0,
                 age_max: None,
+                confirm_window: Duration::ZERO,
                 when_full: WhenFull::RejectPublisher,
                 dead_letters_max: 1_000,
             },
@@ -98,6 +99,7 @@ impl Plan {
                 subscriptions: pool.subscriptions(&spec).ok(),
                 install: None,
                 first_subscribe: self.first,
+                batch: 100,
                 page: self.page,
                 time_range: None,
             }

@@ -7,6 +7,7 @@
 //! | [`lines`] | sections to the lines of the rules, and findings of the rules back to the sections |
 //! | [`keep_line`], [`hook_line`] | one section: what it asks for, and whether its pool can do it; [`looking`] what both have in common |
 //! | [`texts`] | statements and templates, read as the backend will read them |
+//! | [`unbuilt`] | what may be written and is not built yet |
 //! | [`complaints`] | sentences at their places |
 
 mod complaints;
@@ -18,6 +19,7 @@ mod pools;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod unbuilt;
 
 use std::time::Duration;
 
@@ -78,6 +80,7 @@ pub(crate) fn build(reading: &mut Reading) -> Keeping {
     let mut complaints = Complaints::default();
     pools::read_passwords(reading, &mut complaints);
     pools::check(reading, &mut complaints);
+    unbuilt::refuse(reading, &mut complaints);
     let lines = Lines::gather(reading, &mut complaints);
     texts::check(reading, &lines, &mut complaints);
     let (rules, doubts) = RuleSet::build(lines.lines());

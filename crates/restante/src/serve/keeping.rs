@@ -95,6 +95,7 @@ fn keep_setup(
             First::Last(count) => FirstSubscribe::Last(count as usize),
             First::Since(span) => FirstSubscribe::Since(span),
         },
+        batch: plan.batch_size,
         page: keep.bounds.returned_max.map_or(PAGE, |max| max as usize),
         time_range: keep.bounds.time_range,
     })
@@ -137,6 +138,7 @@ fn limits(outbox: &OutboxSettings) -> OutboxLimits {
     OutboxLimits {
         messages_max: outbox.messages_max,
         bytes_max: outbox.bytes_max,
+        confirm_window: Duration::from_millis(outbox.confirm_window_millis),
         age_max: (outbox.age_max > 0).then(|| Duration::from_secs(outbox.age_max)),
         when_full: match outbox.when_full {
             OutboxFull::RejectPublisher => WhenFull::RejectPublisher,
