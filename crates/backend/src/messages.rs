@@ -121,7 +121,9 @@ pub trait Messages: Send + Sync {
     /// a restart): they are looked for above that mark, and those that are there are not appended again (K36). In
     /// `latest` mode the newest of each topic stays. One answer for each.
     ///
-    /// A message that does not fit (a topic, id or payload longer than its column) is refused, never cut.
+    /// A message that does not fit (a topic, id or payload longer than its column) is refused, never cut. Ids are
+    /// written in the backend's own form, whatever their text here; what is deleted or acknowledged by that text is
+    /// found all the same.
     fn append<'a>(
         &'a self,
         messages: &'a [KeptMessage],

@@ -403,3 +403,80 @@ async fn c04_the_seeds_own_commands_run_and_a_bare_word_is_a_word() {
     let refused = statements.prepare("SUBSCRIBE ${topic}", variables).unwrap_err();
     assert!(refused.why.contains("SUBSCRIBE"), "{refused}");
 }
+
+/// Makes a backlog of others: ids whose texts do not sort like time, scores a little out of their order.
+async fn backlog_of_others(backend: &RedisBackend, topic: &str, gap_ms: u64, score_of: fn(u64, u64) -> u64) {
+    use std::sync::Arc;
+
+    use restante_backend::statement::{Execution, Value, Values};
+
+    const VARIABLES: &[&str] = &["msgid", "topic", "payload", "timestamp"];
+    let statements = backend.statements().unwrap();
+    let prepared = [
+        "HSET mqtt:msg:${msgid} id ${msgid} topic ${topic} payload ${payload} qos 1 ts ${timestamp}",
+        "ZADD mqtt:msg:${topic} ${timestamp} ${msgid}",
+    ]
+    .map(|text| statements.prepare(text, VARIABLES).unwrap());
+    let executions: Vec<Execution> = (0..BACKLOG)
+        .flat_map(|number| {
+            let millis = 1_780_000_000_000 + number * gap_ms;
+            let id = chunk62::encode(MessageId::new(millis * 1_000 + 7, 0x1234_0000_0000 + gap_ms, 0));
+            let values = Arc::new(Values(vec![
+                ("msgid", Value::Text(id.into())),
+                ("topic", Value::Text(topic.into())),
+                ("payload", Value::Int(number as i64)),
+                ("timestamp", Value::Int(score_of(millis, number) as i64)),
+            ]));
+            prepared.map(|statement| Execution {
+                statement,
+                values: Arc::clone(&values),
+            })
+        })
+        .collect();
+    assert!(
+        statements
+            .run(&executions)
+            .await
+            .unwrap()
+            .iter()
+            .all(Result::is_ok)
+    );
+}
+
+/// More than several windows hold.
+const BACKLOG: u64 = 1_500;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c06_a_long_backlog_of_others_comes_in_order_in_pages_of_any_size() {
+    let Some(redis) = Redis::start() else { return };
+    let backend = RedisBackend::new(single(&redis)).unwrap();
+    let messages = backend.messages(&spec(Layout::Plugin, Mode::Queue)).unwrap();
+    // All within two seconds, spread over hours, and with the back end's score of 1.
+    let jitter: fn(u64, u64) -> u64 = |millis, number| millis + number * 7 % 11;
+    backlog_of_others(&backend, "burst", 1, jitter).await;
+    backlog_of_others(&backend, "spread", 5_000, jitter).await;
+    backlog_of_others(&backend, "ones", 3, |_, _| 1).await;
+    let expected: Vec<String> = (0..BACKLOG).map(|number| number.to_string()).collect();
+    for topic in ["burst", "spread", "ones"] {
+        for messages_max in [37, 400, 2_000] {
+            let mut after: Option<Place> = None;
+            let mut found = Vec::new();
+            loop {
+                let page = restante_backend::messages::Fetch {
+                    topic,
+                    after: after.as_ref(),
+                    since: None,
+                    messages_max,
+                };
+                let page = messages.fetch(&page).await.unwrap();
+                assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
+                found.extend(payloads(&page));
+                after = page.messages.last().map(|last| last.place.clone());
+                if !page.more {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{topic} in pages of {messages_max}");
+        }
+    }
+}

@@ -85,7 +85,9 @@ async fn a_server_that_stands_still_is_away_when_the_time_is_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_were_closed_meanwhile_are_replaced() {
-    let Some(redis) = Redis::start() else { return };
+    let Some(redis) = Redis::start_with(&[]) else {
+        return;
+    };
     let messages = messages(single(&redis), Layout::Plugin, Mode::Queue);
     for number in 1..=4 {
         append_until_taken(&*messages, &[message("t", number)]).await;
