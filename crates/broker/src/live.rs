@@ -85,10 +85,10 @@ impl<'a> MessageView<'a> {
             retain: message.retain,
             stored: true,
             deadline: message.deadline,
-            sender: &message.sender,
-            topic: &message.topic,
-            properties: &message.properties,
-            payload: &message.payload,
+            sender: message.parts.sender(),
+            topic: message.parts.topic(),
+            properties: message.parts.properties(),
+            payload: message.parts.payload(),
         }
     }
 }

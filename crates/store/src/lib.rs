@@ -11,6 +11,7 @@ pub mod image;
 pub mod io;
 pub mod log;
 pub mod memory;
+pub mod parts;
 pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;

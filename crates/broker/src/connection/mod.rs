@@ -47,7 +47,7 @@ use hashbrown::HashMap;
 use publishing::{Outgoing, publish};
 use restante_codec::encode::Receiver;
 use restante_codec::packet::Version;
-use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, Seq, SessionId};
+use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, Seq, SessionId, SubscriptionOptions};
 use restante_session::{Inbound, KeepAlive, OutAliases, Outbound, Terms, Violation};
 use restante_store::image::Will;
 use retained::Retained;
@@ -116,6 +116,8 @@ struct State {
     will: Option<Will>,
     /// Subscription identifiers of the delivery at hand.
     identifiers: Vec<u32>,
+    /// Options that cover the delivery at hand.
+    covering: Vec<SubscriptionOptions>,
 }
 
 /// One subscription of a present session.

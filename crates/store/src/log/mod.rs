@@ -17,6 +17,7 @@ mod manifest;
 mod merge;
 mod names;
 mod page;
+mod page_memory;
 mod recover;
 mod recover_log;
 mod recover_state;

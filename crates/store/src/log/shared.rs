@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     counters::Counters,
+    page_memory::PageMemory,
     requests::Requests,
     segment::{Sealed, SegmentFile},
     settings::LogSettings,
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) tables: RwLock<Tables>,
     pub(crate) requests: Requests,
     pub(crate) warm: Warm,
+    pub(crate) page_memory: PageMemory,
     pub(crate) supply: Supply,
     pub(crate) house: Mutex<House>,
     pub(crate) house_bell: Condvar,
@@ -155,6 +157,7 @@ impl Shared {
         Shared {
             requests: Requests::new(durable),
             warm: Warm::default(),
+            page_memory: PageMemory::default(),
             settings,
             disk,
             node,
