@@ -252,7 +252,6 @@ impl Connection {
         if state.written == state.out.len() {
             state.out.clear();
             state.written = 0;
-            state.out.shrink_to(OUT_KEPT);
             self.blocked.set(false);
         } else if state.written > OUT_KEPT {
             state.out.drain(..state.written);
@@ -273,5 +272,5 @@ impl Connection {
     }
 }
 
-/// Room that an idle connection's buffer keeps, in bytes.
+/// Room that an idle connection's buffer keeps, in bytes; what is lent to it while it writes goes back.
 const OUT_KEPT: usize = 16 << 10;

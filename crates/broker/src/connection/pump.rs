@@ -11,7 +11,7 @@ use restante_store::{
 };
 
 use super::{
-    Connection, State,
+    Connection, OUT_KEPT, State,
     delivery::{Origin, text},
     feed::{Next, Ringed},
     is_owed,
@@ -181,6 +181,32 @@ impl Connection {
 
     /// Pumps and writes until there is nothing more to send or the socket takes no more.
     pub(crate) fn drive(self: &Rc<Self>, reactor: &Rc<Reactor>) {
+        // A backlog goes out through the runtime's one large buffer. A buffer of its own would grow for each page, and be
+        // given back so that thousands of idle connections do not keep theirs.
+        let lent = self.state.borrow().out.is_empty();
+        if lent {
+            std::mem::swap(
+                &mut self.state.borrow_mut().out,
+                &mut *reactor.outgoing.borrow_mut(),
+            );
+        }
+        self.drive_on(reactor);
+        let state = &mut *self.state.borrow_mut();
+        if lent {
+            let mut outgoing = reactor.outgoing.borrow_mut();
+            std::mem::swap(&mut state.out, &mut *outgoing);
+            // What the socket did not take waits in no more memory than it needs.
+            state.out.extend_from_slice(&outgoing[state.written..]);
+            state.written = 0;
+            outgoing.clear();
+            outgoing.shrink_to(reactor.shared.settings.limits.outgoing_bytes_max);
+        }
+        if state.out.is_empty() {
+            state.out.shrink_to(OUT_KEPT);
+        }
+    }
+
+    fn drive_on(self: &Rc<Self>, reactor: &Rc<Reactor>) {
         // Those who wait for the disk may be told after they have left.
         while !self.left.get() {
             // What waits for nothing, or for what is durable already.
