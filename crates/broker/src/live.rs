@@ -89,10 +89,10 @@ impl<'a> MessageView<'a> {
             stored: true,
             id: Some(message.id),
             deadline: message.deadline,
-            sender: &message.sender,
-            topic: &message.topic,
-            properties: &message.properties,
-            payload: &message.payload,
+            sender: message.parts.sender(),
+            topic: message.parts.topic(),
+            properties: message.parts.properties(),
+            payload: message.parts.payload(),
         }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Reactor {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: u16,
     pub(crate) scratch: RefCell<Vec<u8>>,
+    /// Lent to the connection that is writing: the memory of its outgoing buffer.
+    pub(crate) outgoing: RefCell<Vec<u8>>,
     /// Wakes the flusher: the turn is no longer empty.
     pub(crate) flush_due: Notify,
     /// Wakes those who wait for congestion to pass.
@@ -123,6 +125,7 @@ impl Reactor {
             shared,
             index,
             scratch: RefCell::new(vec![0; READ_BYTES]),
+            outgoing: RefCell::default(),
             flush_due: Notify::new(),
             relief: Notify::new(),
             turn: RefCell::new(Turn {

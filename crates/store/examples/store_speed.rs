@@ -237,7 +237,8 @@ impl Run {
                         .message
                         .as_ref()
                         .expect("the message is whole")
-                        .payload
+                        .parts
+                        .payload()
                         .len();
                 }
                 count += page.entries.len() as u64;

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use restante_model::{Binding, Cursor, Epochs, MessageId, QoS, QueueId, Seq, SessionId, UnixMillis};
 
+use crate::parts::Parts;
+
 /// One persistent session, whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionImage {
@@ -62,7 +64,7 @@ pub struct Will {
     pub properties: Bytes,
 }
 
-/// A message read back. The fields are slices of one page: copy what is kept for long.
+/// A message read back. Its parts are a slice of a whole page: copy what is kept for long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredMessage {
     /// Its sequence.
@@ -75,12 +77,6 @@ pub struct StoredMessage {
     pub retain: bool,
     /// When it expires, or [`UnixMillis::NEVER`].
     pub deadline: UnixMillis,
-    /// Client id of the publisher (UTF-8).
-    pub sender: Bytes,
-    /// Topic name (UTF-8).
-    pub topic: Bytes,
-    /// Encoded 5.0 properties.
-    pub properties: Bytes,
-    /// Payload.
-    pub payload: Bytes,
+    /// Sender, topic, properties and payload.
+    pub parts: Parts,
 }

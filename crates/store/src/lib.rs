@@ -12,6 +12,7 @@ pub mod io;
 pub mod log;
 pub mod memory;
 mod notes;
+pub mod parts;
 pub mod record;
 #[cfg(feature = "sim")]
 pub mod sim;

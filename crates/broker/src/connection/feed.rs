@@ -84,7 +84,7 @@ impl Ringed {
 
 /// What comes next.
 pub(crate) enum Next {
-    Stored(Box<Entry>, Rc<[Box<str>]>),
+    Stored(Entry, Rc<[Box<str>]>),
     Live(Ringed),
     /// Ask the store for the next page.
     Ask,
@@ -248,7 +248,7 @@ impl Feed {
                 if self.page.is_empty() {
                     self.finish_page();
                 }
-                return Next::Stored(Box::new(entry), self.page_filters.clone());
+                return Next::Stored(entry, self.page_filters.clone());
             }
             match self.mode {
                 Mode::Store { asked: true } => return Next::Nothing,

@@ -369,6 +369,7 @@ async fn settle(
             groups_declined: Vec::new(),
             will,
             identifiers: Vec::new(),
+            covering: Vec::new(),
         }),
         client_id,
         terms,

@@ -50,7 +50,7 @@ use kept::Kept;
 use publishing::{Outgoing, publish};
 use restante_codec::encode::Receiver;
 use restante_codec::packet::Version;
-use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, Seq, SessionId};
+use restante_model::{Epochs, Filter, NotKept, QoS, QueueId, Seq, SessionId, SubscriptionOptions};
 use restante_session::{Inbound, KeepAlive, OutAliases, Outbound, Terms, Violation};
 use restante_store::image::Will;
 use retained::Retained;
@@ -123,6 +123,8 @@ struct State {
     will: Option<Will>,
     /// Subscription identifiers of the delivery at hand.
     identifiers: Vec<u32>,
+    /// Options that cover the delivery at hand.
+    covering: Vec<SubscriptionOptions>,
 }
 
 /// One subscription of a present session.
@@ -262,7 +264,6 @@ impl Connection {
         if state.written == state.out.len() {
             state.out.clear();
             state.written = 0;
-            state.out.shrink_to(OUT_KEPT);
             self.blocked.set(false);
         } else if state.written > OUT_KEPT {
             state.out.drain(..state.written);
@@ -285,5 +286,5 @@ impl Connection {
     }
 }
 
-/// Room that an idle connection's buffer keeps, in bytes.
+/// Room that an idle connection's buffer keeps, in bytes; what is lent to it while it writes goes back.
 const OUT_KEPT: usize = 16 << 10;

@@ -5,10 +5,13 @@ use std::{rc::Rc, sync::Arc};
 
 use restante_model::{MessageId, NotKept, QoS, Seq, SubscriptionOptions};
 use restante_session::Source;
-use restante_store::contract::{Entry, Page, QueueSpan, ReadRequest};
+use restante_store::{
+    contract::{Entry, Page, QueueSpan, ReadRequest},
+    image::StoredMessage,
+};
 
 use super::{
-    Connection, State,
+    Connection, OUT_KEPT, State,
     delivery::{Origin, text},
     feed::{Next, Ringed},
     is_owed,
@@ -189,6 +192,32 @@ impl Connection {
 
     /// Pumps and writes until there is nothing more to send or the socket takes no more.
     pub(crate) fn drive(self: &Rc<Self>, reactor: &Rc<Reactor>) {
+        // A backlog goes out through the runtime's one large buffer. A buffer of its own would grow for each page, and be
+        // given back so that thousands of idle connections do not keep theirs.
+        let lent = self.state.borrow().out.is_empty();
+        if lent {
+            std::mem::swap(
+                &mut self.state.borrow_mut().out,
+                &mut *reactor.outgoing.borrow_mut(),
+            );
+        }
+        self.drive_on(reactor);
+        let state = &mut *self.state.borrow_mut();
+        if lent {
+            let mut outgoing = reactor.outgoing.borrow_mut();
+            std::mem::swap(&mut state.out, &mut *outgoing);
+            // What the socket did not take waits in no more memory than it needs.
+            state.out.extend_from_slice(&outgoing[state.written..]);
+            state.written = 0;
+            outgoing.clear();
+            outgoing.shrink_to(reactor.shared.settings.limits.outgoing_bytes_max);
+        }
+        if state.out.is_empty() {
+            state.out.shrink_to(OUT_KEPT);
+        }
+    }
+
+    fn drive_on(self: &Rc<Self>, reactor: &Rc<Reactor>) {
         // Those who wait for the disk may be told after they have left.
         while !self.left.get() {
             // What waits for nothing, or for what is durable already.
@@ -266,12 +295,30 @@ impl Connection {
             Ok(message) => message,
             Err(why) => return reactor.shared.counters.not_kept(*why, 1),
         };
-        let near = (0..64).filter(|bit| entry.spans & (1 << bit) != 0);
+        // Only the bits that are set: nearly always one.
+        let rests = std::iter::successors(Some(entry.spans), |rest| Some(rest & rest.wrapping_sub(1)));
+        let near = rests
+            .take_while(|&rest| rest != 0)
+            .map(|rest| rest.trailing_zeros() as usize);
         let spans = near.chain(entry.spans_beyond.iter().map(|&span| span as usize));
-        let mut covering: Vec<SubscriptionOptions> = spans
-            .filter_map(|span| state.subscriptions.get(filters.get(span)?))
-            .filter_map(|subscription| subscription.epochs.covering(entry.seq).copied())
-            .collect();
+        // From delivery to delivery the same memory.
+        let mut covering = std::mem::take(&mut state.covering);
+        covering.clear();
+        let subscriptions = spans.filter_map(|span| state.subscriptions.get(filters.get(span)?));
+        covering.extend(subscriptions.filter_map(|one| one.epochs.covering(entry.seq)));
+        self.deliver_covered(reactor, state, entry.seq, message, &mut covering);
+        state.covering = covering;
+    }
+
+    /// Sends a message from the store under the subscriptions whose queues held it.
+    fn deliver_covered(
+        self: &Rc<Self>,
+        reactor: &Rc<Reactor>,
+        state: &mut State,
+        seq: Seq,
+        message: &StoredMessage,
+        covering: &mut Vec<SubscriptionOptions>,
+    ) {
         // In a page when its subscription ended: it was counted then (K30).
         if covering.is_empty() {
             return;
@@ -285,12 +332,12 @@ impl Connection {
             // They cannot be seen in the store: matched as if the message came live (K13).
             let unqueued = state.subscriptions.values().filter(|one| one.is_unqueued());
             let matching = unqueued.filter(|one| one.filter.matches(text(view.topic)));
-            covering.extend(matching.filter_map(|one| one.epochs.covering(entry.seq)));
+            covering.extend(matching.filter_map(|one| one.epochs.covering(seq)));
         }
         self.deliver(
             reactor,
             state,
-            entry.seq,
+            seq,
             &view,
             covering.iter(),
             Source::Backlog,

@@ -11,12 +11,12 @@ use std::{
     rc::Rc,
 };
 
-use bytes::Bytes;
 use restante_model::{Seq, SubscriptionOptions};
 use restante_session::Granted;
 use restante_store::{
     contract::{RetainedPage, RetainedRequest},
     image::StoredMessage,
+    parts::Parts,
 };
 
 use super::{Connection, delivery::text, wishes::Wishes};
@@ -44,8 +44,8 @@ pub(super) struct Retained {
     found: VecDeque<StoredMessage>,
     /// Behind which topic the page was asked for.
     page_after: Option<Box<str>>,
-    /// The last topic of the page that was sent or passed.
-    sent: Option<Bytes>,
+    /// The last message of the page that was sent or passed.
+    sent: Option<Parts>,
     /// Filters that wait until everything planned without them has its sequence.
     announced: usize,
     /// By topic, the latest message with the retain flag that went live meanwhile.
@@ -89,7 +89,7 @@ impl Retained {
         self.found.clear();
         current.is_over = false;
         current.after = match &self.sent {
-            Some(topic) => Some(text(topic).into()),
+            Some(sent) => Some(text(sent.topic()).into()),
             None => self.page_after.take(),
         };
     }
@@ -98,8 +98,8 @@ impl Retained {
     pub(super) fn pop(&mut self) -> Option<(StoredMessage, SubscriptionOptions)> {
         let current = self.current.as_mut()?;
         while let Some(message) = self.found.pop_front() {
-            self.sent = Some(message.topic.clone());
-            let latest = self.overtaken.get(&*message.topic);
+            self.sent = Some(message.parts.clone());
+            let latest = self.overtaken.get(message.parts.topic());
             if latest.is_none_or(|&latest| latest < message.seq) {
                 return Some((message, current.options));
             }
@@ -243,10 +243,7 @@ mod tests {
             qos: QoS::AtLeastOnce,
             retain: true,
             deadline: UnixMillis::NEVER,
-            sender: Bytes::new(),
-            topic: Bytes::copy_from_slice(topic.as_bytes()),
-            properties: Bytes::new(),
-            payload: Bytes::new(),
+            parts: Parts::copy(b"", topic.as_bytes(), b"", b""),
         }
     }
 
@@ -287,7 +284,9 @@ mod tests {
     }
 
     fn pop(retained: &mut Retained) -> Option<String> {
-        retained.pop().map(|(message, _)| text(&message.topic).to_owned())
+        retained
+            .pop()
+            .map(|(message, _)| text(message.parts.topic()).to_owned())
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use bytes::Bytes;
 use restante_backend::{
     messages::{KeptMessage, Mark, Place},
     statement::{Execution, StatementId},
@@ -103,24 +104,26 @@ impl Record {
     /// What a message of the outbox's queue stands for; `None` for an event that this version does not know.
     pub(crate) fn of(stored: &StoredMessage) -> Option<Record> {
         let at = UnixMillis(stored.id.micros() / 1000);
-        if stored.topic.is_empty() {
-            return Event::decode(&stored.payload).map(|event| Record::Event(event, at));
+        let parts = &stored.parts;
+        if parts.topic().is_empty() {
+            return Event::decode(parts.payload()).map(|event| Record::Event(event, at));
         }
         let text = |bytes: &[u8]| Box::from(std::str::from_utf8(bytes).unwrap_or_default());
         Some(Record::Message(KeptMessage {
             id: ours(stored.id),
-            topic: text(&stored.topic),
-            sender: text(&stored.sender),
+            topic: text(parts.topic()),
+            sender: text(parts.sender()),
             qos: stored.qos,
             retain: stored.retain,
-            payload: stored.payload.clone(),
+            // A copy: the page it stands in is given back.
+            payload: Bytes::copy_from_slice(parts.payload()),
             arrived: at,
         }))
     }
 
     /// What it counts for in the depth of an outbox.
     pub(crate) fn cost(stored: &StoredMessage) -> Owed {
-        Owed::one(stored.topic.len() + stored.sender.len() + stored.properties.len() + stored.payload.len())
+        Owed::one(stored.parts.len())
     }
 }
 
@@ -290,8 +293,6 @@ fn slice_of<T>(slices: &mut ByKeep<T>, keep: usize) -> (usize, &mut Vec<T>) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn id(number: u64) -> MessageId {

@@ -41,7 +41,7 @@ fn payloads(driver: &Driver, seqs: &[Seq]) -> Vec<Option<Vec<u8>>> {
     let payload = |(message, &seq): (Option<crate::image::StoredMessage>, &Seq)| {
         let message = message?;
         assert_eq!(message.seq, seq, "in the order asked");
-        Some(message.payload.to_vec())
+        Some(message.parts.payload().to_vec())
     };
     found.into_iter().zip(seqs).map(payload).collect()
 }

@@ -256,7 +256,7 @@ pub fn k15_what_the_brokers_own_has_passed_stays_for_who_is_bound(place: &dyn Pl
         let asked: Vec<Seq> = packets.iter().map(|&(_, at)| seqs[at]).collect();
         let found = driver.bound(CLIENT, &asked).into_iter();
         let found: Vec<_> = found
-            .map(|message| message.map(|message| message.payload.to_vec()))
+            .map(|message| message.map(|message| message.parts.payload().to_vec()))
             .collect();
         let expected: Vec<_> = packets.iter().map(|&(_, at)| Some(payload(at))).collect();
         assert_eq!(found, expected);

@@ -89,11 +89,11 @@ pub fn messages_come_back_as_they_were_given(place: &dyn Place) {
             (message.qos, message.retain, message.deadline)
         );
         assert_eq!(
-            (&stored.sender[..], &stored.topic[..]),
+            (stored.parts.sender(), stored.parts.topic()),
             (message.sender.as_bytes(), message.topic.as_bytes())
         );
         assert_eq!(
-            (&stored.properties[..], &stored.payload[..]),
+            (stored.parts.properties(), stored.parts.payload()),
             (message.properties, message.payload)
         );
     }

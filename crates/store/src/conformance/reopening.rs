@@ -109,7 +109,7 @@ pub fn k05_everything_is_kept(place: &dyn Place) {
         );
     }
     assert!(driver.bound(SESSION, &[all[4]])[0].is_some());
-    assert_eq!(driver.retained("r")[0].payload, &b"kept"[..]);
+    assert_eq!(driver.retained("r")[0].parts.payload(), b"kept");
 }
 
 /// What comes after a restart is above everything before (K4), whatever the clock says.

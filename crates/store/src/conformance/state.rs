@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use restante_model::{Binding, Cursor, Epochs, NotKept, QoS, QueueId, Seq, SessionId, UnixMicros};
 
 use crate::{
@@ -12,6 +11,7 @@ use crate::{
     change_record::ChangeRecord,
     contract::{Note, QueueSpan, Span, Waited},
     image::{SessionImage, StoredMessage, SubscriptionImage},
+    parts::Parts,
     record,
 };
 
@@ -105,10 +105,12 @@ impl State {
             qos: published.qos,
             retain: published.retain,
             deadline: published.deadline,
-            sender: Bytes::from_static(published.sender.as_bytes()),
-            topic: Bytes::from_static(published.topic.as_bytes()),
-            properties: Bytes::from(published.properties.clone()),
-            payload: Bytes::from(published.payload.clone()),
+            parts: Parts::copy(
+                published.sender.as_bytes(),
+                published.topic.as_bytes(),
+                &published.properties,
+                &published.payload,
+            ),
         };
         if published.set_retained {
             self.retained.remove(published.topic);

@@ -1,13 +1,13 @@
 //! The bodies of messages whose places are known. All bodies of a page are read into one piece of memory, neighbours
 //! with one call, and the messages are slices of it: nothing is allocated per message.
 
-use std::ops::Range;
-
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use restante_model::{MessageId, NotKept, Seq};
 
 use crate::{
+    contract::Entry,
     image::StoredMessage,
+    parts::Parts,
     record::{self, Body, MessageRecord},
 };
 
@@ -37,17 +37,13 @@ pub(crate) struct Picked {
 }
 
 /// Reads the messages, in their order.
-pub(crate) fn fetch(
-    shared: &Shared,
-    picked: &[Picked],
-    places: &[Place],
-) -> Vec<Result<StoredMessage, NotKept>> {
-    let pieces = pieces(picked);
+pub(crate) fn fetch(shared: &Shared, picked: Vec<Picked>, places: &[Place]) -> Vec<Entry> {
+    let pieces = pieces(&picked);
     let total = pieces
         .iter()
         .map(|piece| (piece.end - piece.start) as usize)
         .sum();
-    let mut bytes = Vec::with_capacity(total);
+    let mut bytes = shared.page_memory.take(total);
     let mut looked = Looked::default();
     for piece in &pieces {
         let end = bytes.len() + (piece.end - piece.start) as usize;
@@ -57,12 +53,12 @@ pub(crate) fn fetch(
         // What could not be read is zeros, which are no record.
         bytes.resize(end, 0);
     }
-    let bytes = Bytes::from(bytes);
-    let mut messages = Vec::with_capacity(picked.len());
+    let bytes = shared.page_memory.lend(bytes);
+    let mut entries = Vec::with_capacity(picked.len());
     let mut blocks = Blocks::default();
-    let mut at = 0;
+    let (mut picked, mut at, mut damaged) = (picked.into_iter(), 0, 0);
     for piece in &pieces {
-        for one in &picked[piece.picked.clone()] {
+        for one in picked.by_ref().take(piece.picked) {
             let from = at + (one.entry.offset - piece.start) as usize;
             let message = bytes
                 .get(from..from + one.entry.len as usize)
@@ -70,18 +66,23 @@ pub(crate) fn fetch(
                 .and_then(|(record, place)| decode(shared, &one.entry, place, &mut blocks, &bytes, record))
                 // One bad sector makes a whole piece unreadable, or what was kept of it is wrong: perhaps the disk
                 // still has this one.
-                .or_else(|| read_one(shared, one, places));
-            messages.push(message.ok_or(NotKept::Damaged));
+                .or_else(|| read_one(shared, &one, places));
+            damaged += u64::from(message.is_none());
+            entries.push(Entry {
+                seq: one.entry.seq,
+                spans: one.spans,
+                spans_beyond: one.spans_beyond,
+                message: message.ok_or(NotKept::Damaged),
+            });
         }
         at += (piece.end - piece.start) as usize;
     }
-    let damaged = messages.iter().filter(|message| message.is_err()).count();
-    shared.counters.damaged(damaged as u64);
-    messages
+    shared.counters.damaged(damaged);
+    entries
 }
 
 /// Appends the bytes of a piece, or fewer where the disk refuses.
-fn read_piece(shared: &Shared, looked: &mut Looked, place: &Place, piece: &Piece, bytes: &mut Vec<u8>) {
+fn read_piece(shared: &Shared, looked: &mut Looked, place: &Place, piece: &Piece, bytes: &mut BytesMut) {
     let (file, len) = (place.file(), (piece.end - piece.start) as usize);
     // The open segment is still written to.
     if matches!(place, Place::Sealed(_))
@@ -106,13 +107,13 @@ struct Piece {
     place: u32,
     start: u32,
     end: u32,
-    /// The messages in it.
-    picked: Range<usize>,
+    /// How many messages are in it.
+    picked: usize,
 }
 
 fn pieces(picked: &[Picked]) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
-    for (index, one) in picked.iter().enumerate() {
+    for one in picked {
         let (start, end) = (one.entry.offset, one.entry.offset.saturating_add(one.entry.len));
         if let Some(last) = pieces.last_mut()
             && last.place == one.place
@@ -120,14 +121,14 @@ fn pieces(picked: &[Picked]) -> Vec<Piece> {
             && start - last.end <= GAP_MAX
         {
             last.end = end;
-            last.picked.end = index + 1;
+            last.picked += 1;
             continue;
         }
         pieces.push(Piece {
             place: one.place,
             start,
             end,
-            picked: index..index + 1,
+            picked: 1,
         });
     }
     pieces
@@ -179,7 +180,7 @@ fn decode(
             record::message_id(block.time.0, place.file().node, decoded.ordinal)
         }
     };
-    Some(stored(entry.seq, id, message, bytes))
+    Some(stored(entry.seq, id, message, record, bytes))
 }
 
 /// Blocks that were looked up, for the messages that follow.
@@ -227,18 +228,21 @@ fn around(shared: &Shared, place: &Place, seq: Seq) -> Option<Vec<BlockEntry>> {
     Some(sealed.blocks_around(seq))
 }
 
-/// A message whose fields are slices of the bytes it was decoded from.
-fn stored(seq: Seq, id: MessageId, message: &MessageRecord<'_>, bytes: &Bytes) -> StoredMessage {
+/// A message whose parts are a slice of the bytes it was decoded from.
+fn stored(
+    seq: Seq,
+    id: MessageId,
+    message: &MessageRecord<'_>,
+    record: &[u8],
+    bytes: &Bytes,
+) -> StoredMessage {
     StoredMessage {
         seq,
         id,
         qos: message.qos,
         retain: message.retain,
         deadline: message.deadline,
-        sender: bytes.slice_ref(message.sender),
-        topic: bytes.slice_ref(message.topic),
-        properties: bytes.slice_ref(message.properties),
-        payload: bytes.slice_ref(message.payload),
+        parts: Parts::of_record(message, record, bytes),
     }
 }
 
@@ -265,7 +269,7 @@ pub(crate) fn by_seq(file: &SegmentFile, block: BlockEntry, seq: Seq) -> Option<
         // A copy, so that one message does not keep its whole block in memory.
         let own = Bytes::copy_from_slice(found);
         return match record::decode(&own)?.body {
-            Body::Message(message) => Some(stored(seq, id, &message, &own)),
+            Body::Message(message) => Some(stored(seq, id, &message, &own, &own)),
             Body::Change(_) => None,
         };
     }

@@ -163,6 +163,7 @@ impl Housekeeper {
             tables.now = tables.now.max(now);
         }
         shared.warm.cool();
+        shared.page_memory.cool();
         self.pause.left = self.pause.left.saturating_sub(1);
         let mut sweep = std::mem::take(&mut self.sweep);
         sweep.tick(&shared, || self.prepare());

@@ -1,6 +1,9 @@
 //! The keeper: applies what was committed to the tables, in order, and lets go what waited for it.
+//!
+//! What is committed is acknowledged already. While nobody asks about it the keeper lets some gather, so that it does not
+//! have to be woken, and take a core from others, for each commit.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use restante_model::Seq;
 
@@ -9,7 +12,7 @@ use crate::record::{self, Body, Record};
 use super::{
     block::BLOCK_HEADER,
     index::BlockEntry,
-    shared::{Committed, Shared, Submitted},
+    shared::{Committed, GATHERED_MAX, Keeper, Shared, Submitted},
     tables::Tables,
     waited,
 };
@@ -17,20 +20,13 @@ use super::{
 /// Bytes of records applied under one lock.
 const SLICE_BYTES: usize = 256 << 10;
 
+/// How long commits gather behind one that was applied.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// Runs until the committer has ended and everything it committed is applied.
 pub(crate) fn run(shared: &Arc<Shared>) {
-    let mut list = std::collections::VecDeque::new();
-    loop {
-        {
-            let mut committed = shared.committed.lock();
-            while committed.list.is_empty() && !committed.closed {
-                shared.committed_bell.wait(&mut committed);
-            }
-            if committed.list.is_empty() {
-                break;
-            }
-            std::mem::swap(&mut committed.list, &mut list);
-        }
+    let mut list = VecDeque::new();
+    while next(shared, &mut list) {
         for thing in list.drain(..) {
             match thing {
                 Committed::Batch { submitted, offset } => apply(shared, submitted, offset),
@@ -53,6 +49,26 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         }
     }
     shared.requests.over();
+}
+
+/// Waits for something to be applied; the list is empty. Answers false when there will be no more.
+fn next(shared: &Shared, list: &mut VecDeque<Committed>) -> bool {
+    let mut committed = shared.committed.lock();
+    // The first after a pause is applied at once, and so is what somebody waits for.
+    let gathers =
+        committed.keeper == Keeper::Busy && !committed.closed && committed.list.len() < GATHERED_MAX;
+    if gathers && !shared.requests.any_early() && !shared.has_told_to_wait() {
+        committed.keeper = Keeper::Gathering;
+        // Woken earlier or not: what there is is taken.
+        shared.committed_bell.wait_for(&mut committed, GATHERING);
+    }
+    while committed.list.is_empty() && !committed.closed {
+        committed.keeper = Keeper::Idle;
+        shared.committed_bell.wait(&mut committed);
+    }
+    committed.keeper = Keeper::Busy;
+    std::mem::swap(&mut committed.list, list);
+    !list.is_empty()
 }
 
 fn apply(shared: &Shared, submitted: Submitted, offset: u32) {

@@ -18,6 +18,7 @@ mod manifest;
 mod merge;
 mod names;
 mod page;
+mod page_memory;
 mod recover;
 mod recover_log;
 mod recover_state;
@@ -260,20 +261,20 @@ impl Store for LogStore {
     }
 
     fn read(&self, request: ReadRequest, done: Done<Page>) {
-        self.shared.requests.ask(Request::Page(request, done));
+        self.shared.ask(Request::Page(request, done));
     }
 
     fn session(&self, session: SessionId, at: Seq, done: Done<Option<SessionImage>>) {
-        self.shared.requests.ask(Request::Session(session, at, done));
+        self.shared.ask(Request::Session(session, at, done));
     }
 
     fn bound_messages(&self, session: SessionId, seqs: Vec<Seq>, done: Done<Vec<Option<StoredMessage>>>) {
         let at = self.shared.durable();
-        self.shared.requests.ask(Request::Bound(session, seqs, at, done));
+        self.shared.ask(Request::Bound(session, seqs, at, done));
     }
 
     fn retained(&self, request: RetainedRequest, done: Done<RetainedPage>) {
-        self.shared.requests.ask(Request::Retained(request, done));
+        self.shared.ask(Request::Retained(request, done));
     }
 
     fn notes(&self, request: NotesRequest, done: Done<NotesPage>) {

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use restante_model::Seq;
 
-use crate::contract::{Entry, Page, ReadRequest};
+use crate::contract::{Page, ReadRequest};
 
 use super::{
     fetch::{Picked, fetch},
@@ -70,18 +70,8 @@ pub(crate) fn page(shared: &Shared, request: &ReadRequest) -> Page {
         (Stop::End, Some(limit)) => (false, through.max(limit)),
         (Stop::End, None) => (true, through.max(applied)),
     };
-    let messages = fetch(shared, &merge.picked, &merge.places);
-    let entries = messages
-        .into_iter()
-        .zip(merge.picked)
-        .map(|(message, picked)| Entry {
-            seq: picked.entry.seq,
-            spans: picked.spans,
-            spans_beyond: picked.spans_beyond,
-            message,
-        });
     Page {
-        entries: entries.collect(),
+        entries: fetch(shared, merge.picked, &merge.places),
         through,
         end,
     }

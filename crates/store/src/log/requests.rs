@@ -74,19 +74,27 @@ impl Requests {
         }
     }
 
-    /// Adds a question. After the store is closed it is dropped unanswered.
-    pub(crate) fn ask(&self, request: Request) {
+    /// Adds a question. Answers whether something must be applied first. After the store is closed it is dropped
+    /// unanswered.
+    pub(crate) fn ask(&self, request: Request) -> bool {
         let mut lists = self.lists.lock();
         if lists.closed {
-            return;
+            return false;
         }
         if lists.over || request.at() <= lists.applied {
             lists.ready.push_back(request);
             drop(lists);
             self.bell.notify_one();
+            false
         } else {
             lists.early.push(request);
+            true
         }
+    }
+
+    /// Whether a question waits until something is applied.
+    pub(crate) fn any_early(&self) -> bool {
+        !self.lists.lock().early.is_empty()
     }
 
     /// Leaves a count to whoever has time for it; gives it back when too many wait already.
@@ -182,14 +190,14 @@ mod tests {
     #[test]
     fn a_question_waits_until_what_it_is_about_was_applied() {
         let requests = Requests::new(Seq(5));
-        requests.ask(retained(7));
-        requests.ask(retained(5));
+        assert!(requests.ask(retained(7)) && requests.any_early());
+        assert!(!requests.ask(retained(5)));
         assert_eq!(names(&requests, 1), ["5"]);
-        requests.ask(retained(9));
+        assert!(requests.ask(retained(9)));
         requests.applied(Seq(8));
         assert_eq!(names(&requests, 1), ["7"]);
         requests.over();
-        requests.ask(retained(10));
+        assert!(!requests.ask(retained(10)) && !requests.any_early());
         assert_eq!(names(&requests, 2), ["9", "10"]);
         requests.close();
         assert!(requests.next().is_none());

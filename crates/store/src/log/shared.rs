@@ -19,7 +19,8 @@ use crate::{
 
 use super::{
     counters::Counters,
-    requests::Requests,
+    page_memory::PageMemory,
+    requests::{Request, Requests},
     segment::{Sealed, SegmentFile},
     settings::LogSettings,
     supply::Supply,
@@ -29,6 +30,9 @@ use super::{
 
 /// Buffers of committed batches kept for the next ones.
 const BUFFERS_MAX: usize = 64;
+
+/// Batches that the keeper lets gather at most: as many as there are buffers for.
+pub(crate) const GATHERED_MAX: usize = BUFFERS_MAX;
 
 /// Larger buffers are given back to the system.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
@@ -51,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) tables: RwLock<Tables>,
     pub(crate) requests: Requests,
     pub(crate) warm: Warm,
+    pub(crate) page_memory: PageMemory,
     pub(crate) supply: Supply,
     pub(crate) house: Mutex<House>,
     pub(crate) house_bell: Condvar,
@@ -111,7 +116,20 @@ pub(crate) struct Submitted {
 #[derive(Default)]
 pub(crate) struct Handover {
     pub(crate) list: VecDeque<Committed>,
+    pub(crate) keeper: Keeper,
     pub(crate) closed: bool,
+}
+
+/// What the keeper does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// It waits for the next commit.
+    #[default]
+    Idle,
+    /// It lets commits gather, unless somebody is in a hurry.
+    Gathering,
+    /// It looks again by itself.
+    Busy,
 }
 
 /// One thing that was committed.
@@ -155,6 +173,7 @@ impl Shared {
         Shared {
             requests: Requests::new(durable),
             warm: Warm::default(),
+            page_memory: PageMemory::default(),
             settings,
             disk,
             node,
@@ -263,7 +282,9 @@ impl Shared {
         let congested = self.pending_bytes.load(Ordering::Relaxed) > self.settings.pending_bytes_max;
         if congested {
             // Somebody was told to wait, so somebody must be woken.
-            self.congested.store(true, Ordering::Relaxed);
+            if !self.congested.swap(true, Ordering::Relaxed) {
+                self.hurry();
+            }
         }
         congested
     }
@@ -342,8 +363,38 @@ impl Shared {
 
     /// Hands things to the keeper.
     pub(crate) fn hand_over(&self, things: impl IntoIterator<Item = Committed>) {
-        self.committed.lock().list.extend(things);
-        self.committed_bell.notify_one();
+        let mut committed = self.committed.lock();
+        committed.list.extend(things);
+        let rings = match committed.keeper {
+            Keeper::Idle => true,
+            Keeper::Gathering => committed.list.len() >= GATHERED_MAX,
+            Keeper::Busy => false,
+        };
+        drop(committed);
+        if rings {
+            self.committed_bell.notify_one();
+        }
+    }
+
+    /// Asks the store something. What the question is about is applied without delay.
+    pub(crate) fn ask(&self, request: Request) {
+        if self.requests.ask(request) {
+            self.hurry();
+        }
+    }
+
+    /// The keeper lets nothing gather.
+    fn hurry(&self) {
+        // With the lock: it may be about to wait.
+        let committed = self.committed.lock();
+        if committed.keeper == Keeper::Gathering {
+            self.committed_bell.notify_one();
+        }
+    }
+
+    /// Whether callers wait until less is pending.
+    pub(crate) fn has_told_to_wait(&self) -> bool {
+        self.congested.load(Ordering::Relaxed)
     }
 
     /// Lets the house thread look around.

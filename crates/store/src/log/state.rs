@@ -273,10 +273,10 @@ impl<'a> StoredImage<'a> {
             qos: message.qos,
             retain: message.retain,
             deadline: message.deadline,
-            topic: std::str::from_utf8(&message.topic).ok()?,
-            sender: &message.sender,
-            properties: &message.properties,
-            payload: &message.payload,
+            topic: std::str::from_utf8(message.parts.topic()).ok()?,
+            sender: message.parts.sender(),
+            properties: message.parts.properties(),
+            payload: message.parts.payload(),
         })
     }
 }

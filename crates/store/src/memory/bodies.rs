@@ -2,49 +2,33 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use restante_model::{MessageId, QoS, Seq, UnixMillis};
 
-use crate::{image::StoredMessage, record::MessageRecord};
+use crate::{image::StoredMessage, parts::Parts, record::MessageRecord};
 
 /// What a kept message costs beside its bytes: its place in the table, its id and flags. An estimate, so that the
 /// bound in bytes also bounds a store full of empty messages.
 const MESSAGE_OVERHEAD_BYTES: usize = 128;
 
-/// One message, its texts in one buffer.
+/// One message.
 pub(super) struct Body {
     id: MessageId,
     qos: QoS,
     retain: bool,
     deadline: UnixMillis,
-    /// Sender, topic, properties and payload, one after another.
-    text: Bytes,
-    topic_at: usize,
-    properties_at: usize,
-    payload_at: usize,
+    parts: Parts,
     record_bytes: usize,
 }
 
 impl Body {
     /// Copies a message out of its batch, so that it does not pin the batch's buffer.
     pub(super) fn copy(id: MessageId, message: &MessageRecord<'_>, record_bytes: usize) -> Body {
-        let topic_at = message.sender.len();
-        let properties_at = topic_at + message.topic.len();
-        let payload_at = properties_at + message.properties.len();
-        let mut text = Vec::with_capacity(payload_at + message.payload.len());
-        text.extend_from_slice(message.sender);
-        text.extend_from_slice(message.topic);
-        text.extend_from_slice(message.properties);
-        text.extend_from_slice(message.payload);
         Body {
             id,
             qos: message.qos,
             retain: message.retain,
             deadline: message.deadline,
-            text: Bytes::from(text),
-            topic_at,
-            properties_at,
-            payload_at,
+            parts: Parts::copy(message.sender, message.topic, message.properties, message.payload),
             record_bytes,
         }
     }
@@ -67,10 +51,7 @@ impl Body {
             qos: self.qos,
             retain: self.retain,
             deadline: self.deadline,
-            sender: self.text.slice(..self.topic_at),
-            topic: self.text.slice(self.topic_at..self.properties_at),
-            properties: self.text.slice(self.properties_at..self.payload_at),
-            payload: self.text.slice(self.payload_at..),
+            parts: self.parts.clone(),
         }
     }
 }
@@ -90,7 +71,7 @@ struct Held {
 impl Bodies {
     /// Keeps a message for so many holders, at least one.
     pub(super) fn insert(&mut self, seq: Seq, body: Body, holders: u32) {
-        self.bytes += body.text.len() + MESSAGE_OVERHEAD_BYTES;
+        self.bytes += body.parts.len() + MESSAGE_OVERHEAD_BYTES;
         self.held.insert(seq, Held { body, holders });
     }
 
@@ -107,7 +88,7 @@ impl Bodies {
         };
         held.holders -= 1;
         if held.holders == 0 {
-            self.bytes -= held.body.text.len() + MESSAGE_OVERHEAD_BYTES;
+            self.bytes -= held.body.parts.len() + MESSAGE_OVERHEAD_BYTES;
             self.held.remove(&seq);
         }
     }

@@ -197,9 +197,9 @@ fn words(message: &StoredMessage) -> String {
         message.id.0,
         message.qos as u8,
         message.retain,
-        message.sender.escape_ascii(),
-        message.topic.escape_ascii(),
-        message.properties.escape_ascii(),
-        message.payload.escape_ascii()
+        message.parts.sender().escape_ascii(),
+        message.parts.topic().escape_ascii(),
+        message.parts.properties().escape_ascii(),
+        message.parts.payload().escape_ascii()
     )
 }

@@ -150,9 +150,9 @@ fn payload(number: u64) -> Vec<u8> {
 
 fn number(entry: &Entry) -> Option<u64> {
     let message = entry.message.as_ref().ok()?;
-    let number = u64::from_le_bytes(message.payload.get(..8)?.try_into().ok()?);
+    let number = u64::from_le_bytes(message.parts.payload().get(..8)?.try_into().ok()?);
     assert_eq!(
-        message.payload[..],
+        message.parts.payload(),
         payload(number),
         "a message that is given is whole"
     );

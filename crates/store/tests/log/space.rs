@@ -150,7 +150,7 @@ fn k15_a_message_in_flight_survives_merging_and_reopening() {
         let messages = store.driver.bound(SessionId(1), &[bound, pinned]);
         let numbers = messages
             .iter()
-            .map(|message| message.as_ref().map(|message| message.payload[0]));
+            .map(|message| message.as_ref().map(|message| message.parts.payload()[0]));
         assert_eq!(numbers.collect::<Vec<_>>(), [Some(5), Some(300_u64 as u8)]);
     };
     check(&store);
@@ -290,7 +290,7 @@ fn a_batch_larger_than_a_segment_gets_one_of_its_own() {
     let entries = store.entries(1);
     let lens: Vec<_> = entries
         .iter()
-        .map(|entry| entry.message.as_ref().unwrap().payload.len())
+        .map(|entry| entry.message.as_ref().unwrap().parts.payload().len())
         .collect();
     assert_eq!(lens.iter().filter(|&&len| len == 480).count(), 10);
     assert_eq!(lens[5], 3 * SEGMENT as usize);

@@ -8,16 +8,16 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use restante_model::{MessageId, QoS, Seq, UnixMillis, filter};
 
 use crate::{
-    contract::RetainedRequest, image::StoredMessage, log::state::StoredImage, record::MessageRecord,
+    contract::RetainedRequest, image::StoredMessage, log::state::StoredImage, parts::Parts,
+    record::MessageRecord,
 };
 
 use super::table::IdMap;
 
-/// One retained message, in one piece of memory.
+/// One retained message.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Kept {
     pub(crate) seq: Seq,
@@ -25,73 +25,51 @@ pub(crate) struct Kept {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) deadline: UnixMillis,
-    topic_len: u32,
-    sender_len: u32,
-    properties_len: u32,
-    /// Topic, sender, properties, payload.
-    bytes: Bytes,
+    parts: Parts,
 }
 
 impl Kept {
     pub(crate) fn new(seq: Seq, id: MessageId, message: &MessageRecord<'_>) -> Kept {
-        let parts = [message.topic, message.sender, message.properties, message.payload];
         Kept {
             seq,
             id,
             qos: message.qos,
             retain: message.retain,
             deadline: message.deadline,
-            topic_len: message.topic.len() as u32,
-            sender_len: message.sender.len() as u32,
-            properties_len: message.properties.len() as u32,
-            bytes: Bytes::from(parts.concat()),
+            parts: Parts::copy(message.sender, message.topic, message.properties, message.payload),
         }
     }
 
     /// One that was read from a checkpoint.
     pub(crate) fn from_image(image: &StoredImage<'_>) -> Kept {
-        let parts = [
-            image.topic.as_bytes(),
-            image.sender,
-            image.properties,
-            image.payload,
-        ];
+        let topic = image.topic.as_bytes();
         Kept {
             seq: image.seq,
             id: image.id,
             qos: image.qos,
             retain: image.retain,
             deadline: image.deadline,
-            topic_len: image.topic.len() as u32,
-            sender_len: image.sender.len() as u32,
-            properties_len: image.properties.len() as u32,
-            bytes: Bytes::from(parts.concat()),
+            parts: Parts::copy(image.sender, topic, image.properties, image.payload),
         }
     }
 
     pub(crate) fn topic(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.topic_len as usize]).unwrap_or_default()
+        std::str::from_utf8(self.parts.topic()).unwrap_or_default()
     }
 
     /// Bytes of its fields.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.parts.len()
     }
 
     pub(crate) fn stored(&self) -> StoredMessage {
-        let topic = self.topic_len as usize;
-        let sender = topic + self.sender_len as usize;
-        let properties = sender + self.properties_len as usize;
         StoredMessage {
             seq: self.seq,
             id: self.id,
             qos: self.qos,
             retain: self.retain,
             deadline: self.deadline,
-            topic: self.bytes.slice(..topic),
-            sender: self.bytes.slice(topic..sender),
-            properties: self.bytes.slice(sender..properties),
-            payload: self.bytes.slice(properties..),
+            parts: self.parts.clone(),
         }
     }
 }
@@ -391,9 +369,12 @@ mod tests {
         assert_eq!(found("a"), [1]);
         assert_eq!(found("$SYS/#"), [5]);
         let stored = retained.get("a/b").unwrap().stored();
-        assert_eq!((&stored.topic[..], &stored.sender[..]), (&b"a/b"[..], &b"s"[..]));
         assert_eq!(
-            (&stored.properties[..], &stored.payload[..]),
+            (stored.parts.topic(), stored.parts.sender()),
+            (&b"a/b"[..], &b"s"[..])
+        );
+        assert_eq!(
+            (stored.parts.properties(), stored.parts.payload()),
             (&[1][..], &[2, 3][..])
         );
     }
