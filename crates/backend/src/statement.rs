@@ -52,7 +52,7 @@ pub struct Execution {
 /// The user's statements in one pool. They are run at least once: after a lost reply, again.
 pub trait Statements: Send + Sync {
     /// Takes a statement; its variables must be among `variables`. Does no I/O.
-    fn prepare(&self, text: &str, variables: &[&str]) -> Result<StatementId, Unfit>;
+    fn prepare(&self, text: &str, variables: &[&'static str]) -> Result<StatementId, Unfit>;
 
     /// Runs statements, in this order. One answer for each.
     fn run<'a>(&'a self, executions: &'a [Execution]) -> Work<'a, Asked<Vec<Done>>>;

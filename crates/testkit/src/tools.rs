@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::executables;
 
-/// A program of the distribution: `mosquitto`, `mosquitto_pub`, `mosquitto_sub`. `None` is said aloud; return then.
+/// A program of the distribution: `mosquitto`, `mosquitto_pub`, `redis-server`, `openssl`. `None` is said aloud; return then.
 ///
 /// # Panics
 /// When it is missing and `CI=true`.

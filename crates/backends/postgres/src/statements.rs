@@ -100,7 +100,7 @@ pub(crate) async fn run_template(
 }
 
 impl Statements for UserStatements {
-    fn prepare(&self, text: &str, variables: &[&str]) -> Result<StatementId, Unfit> {
+    fn prepare(&self, text: &str, variables: &[&'static str]) -> Result<StatementId, Unfit> {
         let template = SqlTemplate::parse(text, SqlDialect::Postgres, variables)?;
         let mut prepared = self.prepared.lock();
         if prepared.len() == STATEMENTS_MAX {

@@ -22,7 +22,10 @@ const FLOORS: &[(&str, u8)] = &[
     ("restante-session", 1),
     ("restante-store", 2),
     ("restante-backend", 2),
+    ("restante-redis", 3),
     ("restante-broker", 3),
+    ("restante-mysql", 3),
+    ("restante-postgres", 3),
     ("restante-http", 4),
     ("restante", 5),
 ];
@@ -89,10 +92,16 @@ const EMPTY_NAMES: &[&str] = &[
 ];
 
 /// Where a task or a thread may be started without a name of its own, and why.
-const STARTS_TASKS: &[(&str, &str)] = &[(
-    "crates/broker/src/reactor.rs",
-    "the one place where a runtime starts its tasks",
-)];
+const STARTS_TASKS: &[(&str, &str)] = &[
+    (
+        "crates/broker/src/reactor.rs",
+        "the one place where a runtime starts its tasks",
+    ),
+    (
+        "crates/backends/redis/src/node.rs",
+        "the driver's half of a connection, which ends with it",
+    ),
+];
 
 /// The only files of the store that know the system's files: the disk behind `store::io`.
 const KNOWS_FILES: &[&str] = &["crates/store/src/io.rs", "crates/store/src/folder.rs"];
