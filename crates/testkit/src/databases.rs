@@ -149,7 +149,18 @@ fn run(client: &PathBuf, kind: Kind, login: &Login, database: &str, text: &str) 
             command.env("MYSQL_PWD", &login.password);
         }
         Kind::Postgres => {
-            command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]);
+            command.args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-F",
+                "\t",
+                "-P",
+                "null=NULL",
+                "-v",
+                "ON_ERROR_STOP=1",
+            ]);
             command.args(["-h", &login.host, "-p", &port, "-U", &login.username]);
             command.args(["-d", database, "-c", text]);
             command

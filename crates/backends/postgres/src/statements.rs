@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use restante_backend::{
     Work,
+    sql::Failed,
     statement::{Execution, StatementId, Statements, Value},
     template::sql::{SqlDialect, SqlTemplate},
     trouble::{Asked, Done, Refused, Unfit},
@@ -66,8 +67,6 @@ pub(crate) async fn run_template(
     template: &SqlTemplate,
     rows: &[Vec<Value>],
 ) -> Asked<Vec<Done>> {
-    use restante_backend::sql::Failed;
-
     let lease = client.lease().await?;
     let statement = match lease.prepared(&template.text).await {
         Ok(statement) => statement,

@@ -229,7 +229,7 @@ async fn k55_rows_of_seed_3_are_read_and_ours_are_found_by_its_queries() {
         database.sql(
             "select id, clientid, state, node, online_at, offline_at from mqtt_client where clientid = 'test'"
         ),
-        "1\ttest\t1\trestante@a\t2026-11-21 18:01:00\t"
+        "1\ttest\t1\trestante@a\t2026-11-21 18:01:00\tNULL"
     );
     assert_eq!(
         presence.online("restante@a", None, 10).await.unwrap(),
