@@ -1,5 +1,8 @@
 //! Against a real MariaDB: the documented tables, what is refused, what comes back.
 
+// Helpers of tests unwrap as tests do; clippy knows only the test functions themselves.
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use restante_backend::{

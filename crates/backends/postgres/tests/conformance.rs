@@ -1,5 +1,8 @@
 //! The suite that every backend passes, on the tables of both layouts.
 
+// Helpers of tests unwrap as tests do; clippy knows only the test functions themselves.
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use restante_backend::{
