@@ -5,6 +5,7 @@
 //! `mysql://user:password@host:port`, `postgres://user:password@host:port`; the user must be allowed to create
 //! databases.
 
+mod certificates;
 mod mariadb;
 mod postgres;
 mod unprivileged;
@@ -15,6 +16,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+pub use certificates::Certificates;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 
