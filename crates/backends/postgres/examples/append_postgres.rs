@@ -1,4 +1,4 @@
-//! How fast messages are appended, beside the driver's own best at the same work: `cargo run --release --example append`.
+//! How fast messages are appended, beside the driver's own best at the same work: `cargo run --release --example append_postgres`.
 //! Needs the server's package; prints rows per second.
 
 // A tool of ours: what goes wrong may end it.
