@@ -5,6 +5,7 @@
 //! `mysql://user:password@host:port`, `postgres://user:password@host:port`; the user must be allowed to create
 //! databases.
 
+mod certificates;
 mod mariadb;
 mod postgres;
 mod unprivileged;
@@ -15,6 +16,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+pub use certificates::Certificates;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 
@@ -149,7 +151,18 @@ fn run(client: &PathBuf, kind: Kind, login: &Login, database: &str, text: &str) 
             command.env("MYSQL_PWD", &login.password);
         }
         Kind::Postgres => {
-            command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]);
+            command.args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-F",
+                "\t",
+                "-P",
+                "null=NULL",
+                "-v",
+                "ON_ERROR_STOP=1",
+            ]);
             command.args(["-h", &login.host, "-p", &port, "-U", &login.username]);
             command.args(["-d", database, "-c", text]);
             command

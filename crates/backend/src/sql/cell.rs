@@ -4,6 +4,7 @@ use bytes::Bytes;
 use restante_model::UnixMillis;
 
 use super::civil::Civil;
+use crate::stored_field;
 
 /// A value of a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,11 +24,6 @@ pub enum Cell {
     /// Of a type that nothing here can use, by its name.
     Other(String),
 }
-
-/// From here on a number is milliseconds and no longer seconds (C5).
-const MILLISECONDS_FROM: u64 = 100_000_000_000;
-/// From here on a number is microseconds.
-const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
 
 impl Cell {
     /// As a whole number from 0.
@@ -80,11 +76,7 @@ impl Cell {
             // One byte of a bit column.
             Cell::Bytes(bytes) if bytes.as_ref() == [0] => Some(false),
             Cell::Bytes(bytes) if bytes.as_ref() == [1] => Some(true),
-            Cell::Bytes(bytes) => match bytes.to_ascii_lowercase().as_slice() {
-                b"" | b"0" | b"false" | b"f" => Some(false),
-                b"1" | b"true" | b"t" => Some(true),
-                _ => None,
-            },
+            Cell::Bytes(bytes) => std::str::from_utf8(bytes).ok().and_then(stored_field::flag_text),
             _ => None,
         };
         found.ok_or_else(|| format!("is {self}, not a flag"))
@@ -103,15 +95,7 @@ impl Cell {
             _ => {}
         }
         let number = self.number().map_err(|_| format!("is {self}, not a time"))?;
-        Ok(number.map(|number| {
-            UnixMillis(if number < MILLISECONDS_FROM {
-                number * 1000
-            } else if number < MICROSECONDS_FROM {
-                number
-            } else {
-                number / 1000
-            })
-        }))
+        Ok(number.map(stored_field::time))
     }
 }
 

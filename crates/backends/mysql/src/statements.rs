@@ -52,7 +52,7 @@ impl UserStatements {
 }
 
 impl Statements for UserStatements {
-    fn prepare(&self, text: &str, variables: &[&str]) -> Result<StatementId, Unfit> {
+    fn prepare(&self, text: &str, variables: &[&'static str]) -> Result<StatementId, Unfit> {
         let template = SqlTemplate::parse(text, SqlDialect::MySql, variables)?;
         let mut prepared = self.prepared.lock();
         if prepared.len() == STATEMENTS_MAX {

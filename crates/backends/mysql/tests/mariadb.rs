@@ -1,6 +1,9 @@
 //! Against a real MariaDB: the documented tables, what is refused, what comes back.
 
-use std::{collections::BTreeMap, time::Duration};
+// Helpers of tests unwrap as tests do; clippy knows only the test functions themselves.
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use restante_backend::{
     Backend,
@@ -10,8 +13,8 @@ use restante_backend::{
     tables::{Standing, SubscriptionRow},
 };
 use restante_model::{MessageId, QoS, UnixMillis};
-use restante_mysql::{Config, MySql};
-use restante_testkit::databases::{Database, MariaDb};
+use restante_mysql::{Config, MySql, Tls};
+use restante_testkit::databases::{Certificates, Database, MariaDb};
 
 /// 2026-11-21 18:00:00 UTC.
 const NOON: u64 = 1_795_284_000_000;
@@ -676,4 +679,43 @@ async fn a_command_that_takes_too_long_is_given_up_with_its_connection() {
     let away = statements.run(&run(slow)).await.unwrap_err();
     assert!(away.why.contains("no answer in time"), "{away}");
     assert_eq!(statements.run(&run(quick)).await.unwrap(), [Ok(())]);
+}
+
+#[tokio::test]
+async fn tls_with_an_authority_of_ones_own_and_no_other() {
+    let (Some(certificates), Some(others)) = (Certificates::make(), Certificates::make()) else {
+        return;
+    };
+    let (certificate, key) = certificates.server();
+    let options = [
+        format!("--ssl-cert={}", certificate.display()),
+        format!("--ssl-key={}", key.display()),
+    ];
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let Some(server) = MariaDb::start_with(&options) else {
+        return;
+    };
+    let database = server.new_database();
+    let with = |ca: Option<PathBuf>, verify: bool, server_name: Option<&str>| {
+        MySql::new(&Config {
+            server: format!("127.0.0.1:{}", database.login.port),
+            database: database.name.clone(),
+            username: database.login.username.clone(),
+            tls: Some(Tls {
+                ca,
+                verify,
+                server_name: server_name.map(str::to_owned),
+                ..Tls::default()
+            }),
+            ..Config::default()
+        })
+    };
+    let right = with(Some(certificates.ca()), true, None);
+    assert!(right.health().await.is_ok(), "{:?}", right.health().await);
+    let named = with(Some(certificates.ca()), true, Some("redis.test"));
+    assert!(named.health().await.is_ok(), "{:?}", named.health().await);
+    let misnamed = with(Some(certificates.ca()), true, Some("another.test"));
+    assert!(misnamed.health().await.is_err());
+    assert!(with(Some(others.ca()), true, None).health().await.is_err());
+    assert!(with(None, false, None).health().await.is_ok());
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use restante_backend::{
     Work,
+    sql::Failed,
     statement::{Execution, StatementId, Statements, Value},
     template::sql::{SqlDialect, SqlTemplate},
     trouble::{Asked, Done, Refused, Unfit},
@@ -66,8 +67,6 @@ pub(crate) async fn run_template(
     template: &SqlTemplate,
     rows: &[Vec<Value>],
 ) -> Asked<Vec<Done>> {
-    use restante_backend::sql::Failed;
-
     let lease = client.lease().await?;
     let statement = match lease.prepared(&template.text).await {
         Ok(statement) => statement,
@@ -100,7 +99,7 @@ pub(crate) async fn run_template(
 }
 
 impl Statements for UserStatements {
-    fn prepare(&self, text: &str, variables: &[&str]) -> Result<StatementId, Unfit> {
+    fn prepare(&self, text: &str, variables: &[&'static str]) -> Result<StatementId, Unfit> {
         let template = SqlTemplate::parse(text, SqlDialect::Postgres, variables)?;
         let mut prepared = self.prepared.lock();
         if prepared.len() == STATEMENTS_MAX {

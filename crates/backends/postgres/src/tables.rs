@@ -135,10 +135,7 @@ impl RetainedTable {
 
     async fn clear_all(&self, topics: &[Box<str>]) -> Asked<Vec<Done>> {
         let sql = "DELETE FROM mqtt_retain WHERE topic = $1";
-        let rows = topics
-            .iter()
-            .map(|topic| vec![text(topic), text(topic)])
-            .collect();
+        let rows = topics.iter().map(|topic| vec![text(topic)]).collect();
         each(&self.client, sql, rows).await
     }
 

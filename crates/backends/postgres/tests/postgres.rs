@@ -1,6 +1,9 @@
 //! Against a real PostgreSQL: the documented tables, what is refused, what comes back.
 
-use std::{collections::BTreeMap, time::Duration};
+// Helpers of tests unwrap as tests do; clippy knows only the test functions themselves.
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use restante_backend::{
     Backend,
@@ -10,8 +13,8 @@ use restante_backend::{
     tables::{Standing, SubscriptionRow},
 };
 use restante_model::{MessageId, QoS, UnixMillis};
-use restante_postgres::{Config, PayloadEncoding, Postgres as Pool};
-use restante_testkit::databases::{Database, Postgres};
+use restante_postgres::{Config, PayloadEncoding, Postgres as Pool, Tls};
+use restante_testkit::databases::{Certificates, Database, Postgres};
 
 /// 2026-11-21 18:00:00 UTC.
 const NOON: u64 = 1_795_284_000_000;
@@ -135,9 +138,29 @@ async fn k55_rows_of_seed_1_are_read_and_ours_are_found_by_its_queries() {
 
 #[tokio::test]
 async fn k55_rows_of_seed_3_are_read_and_ours_are_found_by_its_queries() {
-    let Some((database, pool)) = installed(Layout::Backends).await else {
+    let Some(database) = Postgres::database() else {
         return;
     };
+    let pool = Pool::new(&Config {
+        payload_encoding: PayloadEncoding::Hex,
+        ..config(&database)
+    });
+    // The tables as the seed prints them: payloads are texts.
+    database.sql(
+        "CREATE TABLE mqtt_client(id SERIAL primary key, clientid character varying(100), state integer,
+           node character varying(100), online_at timestamp, offline_at timestamp,
+           created timestamp without time zone, UNIQUE (clientid));
+         CREATE TABLE mqtt_sub(id SERIAL primary key, clientid character varying(100),
+           topic character varying(200), qos integer, created timestamp without time zone, UNIQUE (clientid, topic));
+         CREATE TABLE mqtt_msg (id SERIAL primary key, msgid character varying(60), sender character varying(100),
+           topic character varying(200), qos integer, retain integer, payload text,
+           arrived timestamp without time zone);
+         CREATE TABLE mqtt_retain(id SERIAL primary key, topic character varying(200), msgid character varying(60),
+           sender character varying(100), qos integer, payload text, arrived timestamp without time zone,
+           UNIQUE (topic));
+         CREATE TABLE mqtt_acked (id SERIAL primary key, clientid character varying(100),
+           topic character varying(100), mid integer, created timestamp without time zone, UNIQUE (clientid, topic));",
+    );
     database.sql(
         "insert into mqtt_msg (msgid, topic, sender, qos, retain, payload, arrived) values
           ('53F98F80F66017005000004A60003', 'hello', 'test', 1, 0, 'hello', '2016-12-24 17:25:12'),
@@ -186,8 +209,8 @@ async fn k55_rows_of_seed_3_are_read_and_ours_are_found_by_its_queries() {
         2
     );
     assert_eq!(
-        database.sql("select topic, hex(payload) from mqtt_retain"),
-        "other\t00FF"
+        database.sql("select topic, payload, encode(payload::bytea, 'hex') from mqtt_retain"),
+        "other\t\\x00ff\t00ff"
     );
 
     let (rows, _) = pool.subscriptions(&spec).unwrap().of("test").await.unwrap();
@@ -209,7 +232,7 @@ async fn k55_rows_of_seed_3_are_read_and_ours_are_found_by_its_queries() {
         database.sql(
             "select id, clientid, state, node, online_at, offline_at from mqtt_client where clientid = 'test'"
         ),
-        "1\ttest\t1\trestante@a\t2026-11-21 18:01:00\t"
+        "1\ttest\t1\trestante@a\t2026-11-21 18:01:00\tNULL"
     );
     assert_eq!(
         presence.online("restante@a", None, 10).await.unwrap(),
@@ -715,4 +738,44 @@ async fn a_command_that_takes_too_long_is_given_up_with_its_connection() {
     let away = statements.run(&run(slow)).await.unwrap_err();
     assert!(away.why.contains("no answer in time"), "{away}");
     assert_eq!(statements.run(&run(quick)).await.unwrap(), [Ok(())]);
+}
+
+#[tokio::test]
+async fn tls_with_an_authority_of_ones_own_and_no_other() {
+    let (Some(certificates), Some(others)) = (Certificates::make(), Certificates::make()) else {
+        return;
+    };
+    let (certificate, key) = certificates.server();
+    let options = [
+        "ssl=on".to_owned(),
+        format!("ssl_cert_file={}", certificate.display()),
+        format!("ssl_key_file={}", key.display()),
+    ];
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let Some(server) = Postgres::start_with(&options) else {
+        return;
+    };
+    let database = server.new_database();
+    let with = |ca: Option<PathBuf>, verify: bool, server_name: Option<&str>| {
+        Pool::new(&Config {
+            server: format!("127.0.0.1:{}", database.login.port),
+            database: database.name.clone(),
+            username: database.login.username.clone(),
+            tls: Some(Tls {
+                ca,
+                verify,
+                server_name: server_name.map(str::to_owned),
+                ..Tls::default()
+            }),
+            ..Config::default()
+        })
+    };
+    let right = with(Some(certificates.ca()), true, None);
+    assert!(right.health().await.is_ok(), "{:?}", right.health().await);
+    let named = with(Some(certificates.ca()), true, Some("redis.test"));
+    assert!(named.health().await.is_ok(), "{:?}", named.health().await);
+    let misnamed = with(Some(certificates.ca()), true, Some("another.test"));
+    assert!(misnamed.health().await.is_err());
+    assert!(with(Some(others.ca()), true, None).health().await.is_err());
+    assert!(with(None, false, None).health().await.is_ok());
 }

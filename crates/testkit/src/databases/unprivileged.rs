@@ -17,17 +17,25 @@ const NOBODY: (&str, &str) = ("nobody", "nogroup");
 /// When it cannot be made, or cannot be given away.
 pub(super) fn folder() -> TempDir {
     let folder = TempDir::new().expect("make a temporary folder");
+    give(folder.path());
+    folder
+}
+
+/// Gives a folder and all that is in it to nobody, where we are root.
+///
+/// # Panics
+/// When it cannot be given away.
+pub(super) fn give(folder: &Path) {
     if is_root() {
         let owner = format!("{}:{}", NOBODY.0, NOBODY.1);
-        let status = Command::new("chown").arg(owner).arg(folder.path()).status();
+        let status = Command::new("chown").arg("-R").arg(owner).arg(folder).status();
         assert!(
             status.is_ok_and(|status| status.success()),
             "cannot give a folder to nobody"
         );
-        let everybody = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(folder.path(), everybody).expect("set the rights of a folder");
     }
-    folder
+    let rights = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(folder, rights).expect("set the rights of a folder");
 }
 
 /// `program`, as nobody where we are root.

@@ -6,7 +6,7 @@
 
 mod cluster;
 mod node;
-mod secured;
+pub(crate) mod secured;
 mod sentinel;
 
 use std::{

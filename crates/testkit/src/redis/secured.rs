@@ -114,7 +114,7 @@ impl SecuredRedis {
 }
 
 /// An authority, a server and a client signed by it, keys of P-256.
-fn make_certificates(openssl: &Path, folder: &Path) {
+pub(crate) fn make_certificates(openssl: &Path, folder: &Path) {
     let run = |arguments: &[&str]| {
         let output = Command::new(openssl)
             .args(arguments)

@@ -25,6 +25,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("restante-backend", 2),
     ("restante-redis", 3),
     ("restante-broker", 3),
+    ("restante-mysql", 3),
+    ("restante-postgres", 3),
     ("restante-http", 4),
     ("restante", 5),
 ];
