@@ -240,10 +240,10 @@ impl Reactor {
             for (pool, owed) in turn.owed.drain(..) {
                 keeping.pools[pool].grew(owed, span.last);
             }
-            for (address, packet_id, ordinal) in turn.copied.drain(..) {
-                if let Some(connection) = self.connection(address) {
-                    connection.copied_at(packet_id, span.first.plus(u64::from(ordinal)));
-                }
+        }
+        for (address, packet_id, ordinal) in turn.copied.drain(..) {
+            if let Some(connection) = self.connection(address) {
+                connection.copied_at(packet_id, span.first.plus(u64::from(ordinal)));
             }
         }
         self.door().plan_ends();

@@ -15,6 +15,7 @@ impl Connection {
         if state.aside.is_empty() {
             return self.moved(reactor);
         }
+        self.copies.borrow_mut().remove(&packet_id);
         match state.aside.remove(&packet_id) {
             Some(Some((group, seq))) => {
                 group.done(seq);

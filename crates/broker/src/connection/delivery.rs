@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use restante_backend::messages::{KeptMessage, Place};
+use restante_backend::messages::Place;
 use restante_codec::{encode::PublishOut, packet::PacketId};
 use restante_model::{Binding, NotKept, QoS, Seq, SubscriptionOptions};
 use restante_session::{
@@ -10,7 +10,10 @@ use restante_session::{
 };
 use restante_store::change::Change;
 
-use super::{Connection, Response, State, Wait, kept::bind_copy};
+use super::{
+    Connection, Response, State, Wait,
+    copies::{self, Bound},
+};
 use crate::{expiry_mark, group::Group, live::MessageView, reactor::Reactor};
 
 /// Where a delivery comes from, as far as its acknowledgement is concerned.
@@ -25,14 +28,23 @@ pub(super) enum Origin<'a> {
     Kept {
         place: &'a Place,
         /// It was fetched, and must be there to be sent again.
-        copied: Option<&'a KeptMessage>,
+        copied: bool,
     },
 }
 
 impl<'a> Origin<'a> {
     /// A message of a kept topic that is in the outbox, or has just been.
     pub(super) fn live(place: &'a Place) -> Origin<'a> {
-        Origin::Kept { place, copied: None }
+        Origin::Kept { place, copied: false }
+    }
+
+    /// What is copied for the delivery, if it must be.
+    fn copy(&self) -> Option<copies::Source> {
+        match self {
+            Origin::Retained => Some(copies::Source::Retained),
+            Origin::Kept { place, copied: true } => Some(copies::Source::Fetched((*place).clone())),
+            Origin::Feed | Origin::Group(_) | Origin::Kept { .. } => None,
+        }
     }
 
     fn place(&self) -> Option<&Place> {
@@ -136,15 +148,19 @@ impl Connection {
         }
         counters.sent(terms.qos);
         let is_exactly_once = terms.qos == QoS::ExactlyOnce;
-        // No queue keeps a retained message, and the next one of its topic may replace it before it is acknowledged:
-        // its binding keeps it [MQTT-4.4.0-1].
-        if let (Origin::Retained, Some(session), false) = (origin, recorded, is_exactly_once)
-            && let Some(binding) = state.outbound.bind_one(begun.packet_id)
-        {
-            reactor.decide(|turn| {
-                turn.batch.change(&Change::Bound { session, binding });
-            });
-        }
+        // No queue keeps a retained message, and the next one of its topic may replace it before it is acknowledged, even
+        // before the binding is submitted: a copy of its own keeps it [MQTT-4.4.0-1].
+        let copy = origin.copy().zip(recorded).map(|(source, session)| {
+            let bound = Bound {
+                session,
+                packet_id: begun.packet_id,
+                qos: terms.qos,
+                retain: terms.retain,
+            };
+            // It counts as stored from here on.
+            let _ = state.outbound.bind_one(begun.packet_id);
+            reactor.decide(|turn| self.bind_copy(turn, view, &source, &bound))
+        });
         if !is_exactly_once && !state.answers.holds_publishes() {
             set_alias(&mut publish, &mut state.aliases);
             let _ = publish.write(self.version(), &mut state.out);
@@ -155,16 +171,7 @@ impl Connection {
         // not depend on an alias that is set earlier.
         let wait = match recorded {
             _ if !is_exactly_once => Wait::Seq(Seq::ZERO),
-            Some(session)
-                if let Origin::Kept {
-                    place,
-                    copied: Some(message),
-                } = origin =>
-            {
-                let whose = (session, self.address);
-                let what = (begun.packet_id, terms.retain);
-                Wait::Turn(reactor.decide(|turn| bind_copy(turn, message, place, whose, what)))
-            }
+            Some(_) if let Some(turn) = copy => Wait::Turn(turn),
             Some(session) => {
                 let binding = Binding {
                     seq,

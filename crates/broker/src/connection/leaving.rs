@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use restante_codec::packet::Version;
-use restante_model::{Binding, NotKept, QoS, Seq};
+use restante_model::{Binding, NotKept, QoS};
 use restante_store::{batch::Batch, change::Change};
 use tokio::net::TcpStream;
 
@@ -27,6 +27,8 @@ impl Connection {
     pub(super) async fn leave(self: &Rc<Self>, reactor: &Rc<Reactor>, why: Closing) {
         let shared = &reactor.shared;
         self.tell_of_departure(reactor);
+        // So that every copy that is bound has its sequence.
+        reactor.flush();
         reactor.vacate(self.address);
         self.left.set(true);
         self.tell_end(why);
@@ -108,7 +110,7 @@ impl Connection {
                 .outbound
                 .bindings()
                 .into_iter()
-                .map(|binding| self.with_sequence(binding))
+                .map(|binding| self.of_copy(binding))
                 // QoS 1 from a shared group has gone to another member (K27).
                 .filter(|binding| {
                     let leased = matches!(state.aside.get(&binding.packet_id), Some(Some(_)));
@@ -136,19 +138,6 @@ impl Connection {
             shared.wills.lock().set(session, due, self.client_id.clone());
         }
         Leaving::Absent(session, now.plus_seconds(expiry))
-    }
-
-    /// The copy of a fetched message got its sequence after its delivery had begun.
-    fn with_sequence(&self, mut binding: Binding) -> Binding {
-        if binding.seq == Seq::ZERO {
-            binding.seq = self
-                .copies
-                .borrow()
-                .get(&binding.packet_id)
-                .copied()
-                .unwrap_or(Seq::ZERO);
-        }
-        binding
     }
 
     /// What ends with a session that is not in the store: what it had in its ring, and what it was sent and has not

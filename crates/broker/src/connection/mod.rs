@@ -8,6 +8,7 @@
 //! | [`publishing`] | PUBLISH from the client, and messages the broker publishes itself |
 //! | [`subscribing`] | SUBSCRIBE and UNSUBSCRIBE |
 //! | [`retained`] | retained messages for new subscriptions |
+//! | [`copies`] | messages that are kept for one delivery |
 //! | [`kept`] | topics whose backlog is in a database |
 //! | [`feed`] | what the session is fed from |
 //! | [`pump`] | messages to the client |
@@ -20,6 +21,7 @@
 //! synchronous step and never across an await.
 
 mod answers;
+mod copies;
 mod cursor;
 mod delivery;
 mod ending;

@@ -11,8 +11,8 @@ use restante_model::{Binding, NotKept, Seq};
 use restante_session::ResendKind;
 use restante_store::{change::Change, image::StoredMessage};
 
-use super::{Connection, State, Subscription, delivery::text, pump::post};
-use crate::{expiry_mark, keeping::origin_mark, live::MessageView, reactor::Reactor, shared::Note, wire};
+use super::{Connection, State, Subscription, copies, delivery::text, pump::post};
+use crate::{expiry_mark, live::MessageView, reactor::Reactor, shared::Note, wire};
 
 /// Messages in flight that are read again at a time.
 const RESEND_MESSAGES: usize = 64;
@@ -98,11 +98,8 @@ impl Connection {
                 continue;
             };
             let view = MessageView::of_stored(&message);
-            let (told, mut properties) = expiry_mark::split(view.properties);
-            if origin_mark::decode(view.properties).is_some() {
-                // The copy of a fetched message: these are no properties.
-                properties = &[];
-            }
+            let (source, properties) = copies::split(view.properties);
+            let (told, properties) = expiry_mark::split(properties);
             identify_again(
                 &state.subscriptions,
                 &due.binding,
@@ -121,7 +118,7 @@ impl Connection {
                 properties,
                 payload: view.payload,
             };
-            self.follow_again(reactor, &mut state.kept, &view, packet_id);
+            self.follow_again(reactor, &mut state.kept, &view, packet_id, source.as_ref());
             // Straight out: it was durable before, and nothing new may overtake it.
             let _ = publish.write(self.version(), &mut state.out);
             reactor.shared.counters.sent(qos);

@@ -5,7 +5,6 @@
 //! | [`setup`] | what is configured |
 //! | [`ruling`] | what the rules say of a message, a filter, an event |
 //! | [`owed`] | events as records of an outbox |
-//! | [`origin_mark`] | where a copy of a fetched message came from |
 //! | [`pool`] | one pool: its outbox, how full it is, how far it has come |
 //! | [`reduce`] | a page of the outbox becomes slices of work |
 //! | [`values`] | what a statement may use of a record |
@@ -33,7 +32,6 @@ pub(crate) mod leases;
 pub(crate) mod letters;
 pub(crate) mod lookup;
 pub(crate) mod open;
-pub(crate) mod origin_mark;
 pub(crate) mod owed;
 pub(crate) mod perform;
 pub(crate) mod pool;

@@ -2,17 +2,15 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use restante_backend::messages::{FetchedMessage, KeptMessage, Place};
-use restante_model::{Filter, MessageId, QoS, Seq, SessionId, SubscriptionOptions, UnixMillis};
+use restante_backend::messages::{FetchedMessage, Place};
+use restante_model::{Filter, MessageId, QoS, Seq, SubscriptionOptions, UnixMillis};
 use restante_session::Source;
-use restante_store::change::NewMessage;
 
 use super::{Kept, followed::Followed, gates::Held, track::Track, wants::Want};
 use crate::{
     connection::{Connection, State, delivery::Origin, delivery::text},
     keeping::{
         keeper::Keeping,
-        origin_mark,
         owed::{Event, Named},
         positions,
         reduce::ours,
@@ -20,7 +18,6 @@ use crate::{
     },
     live::{LiveMessage, MessageView},
     reactor::{Reactor, Turn},
-    router::Address,
 };
 
 impl Connection {
@@ -138,7 +135,7 @@ impl Connection {
         };
         let origin = Origin::Kept {
             place,
-            copied: is_copied.then_some(message),
+            copied: is_copied,
         };
         self.deliver(
             reactor,
@@ -314,29 +311,4 @@ impl Connection {
             });
         }
     }
-}
-
-/// Puts a copy of a fetched message into the turn, bound to a packet id: it is there for as long as the binding is (K46).
-pub(in crate::connection) fn bind_copy(
-    turn: &mut Turn,
-    message: &KeptMessage,
-    place: &Place,
-    (session, address): (SessionId, Address),
-    (packet_id, retain): (u16, bool),
-) {
-    let ordinal = turn.batch.message(&NewMessage {
-        queues: &[],
-        qos: message.qos,
-        retain: message.retain,
-        set_retained: false,
-        deadline: UnixMillis::NEVER,
-        sender: &message.sender,
-        topic: &message.topic,
-        properties: &origin_mark::encode(place),
-        payload: &message.payload,
-        receipt: None,
-    });
-    turn.batch
-        .bind(ordinal, session, packet_id, QoS::ExactlyOnce, retain);
-    turn.copied.push((address, packet_id, ordinal));
 }

@@ -24,8 +24,6 @@ mod wants;
 
 use std::collections::VecDeque;
 
-pub(in crate::connection) use handing::bind_copy;
-
 use followed::Follows;
 use gates::Gates;
 use hashbrown::HashMap;

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use restante_model::{Filter, HookPoint, QoS};
 
 use crate::{
-    connection::{Connection, kept::Kept},
-    keeping::{origin_mark, owed::Event},
+    connection::{Connection, copies::Source, kept::Kept},
+    keeping::owed::Event,
     live::MessageView,
     reactor::Reactor,
     shared::Note,
@@ -47,8 +47,6 @@ impl Connection {
         self.tell(reactor, HookPoint::ClientDisconnected, None, || {
             Event::Disconnected { client: client() }
         });
-        // So that everything that is bound has its sequence.
-        reactor.flush();
         for (waiting, keep, topic) in keeping.leases.leave(self.address) {
             reactor.shared.note(waiting, Note::KeptFree(keep, topic));
         }
@@ -90,17 +88,23 @@ impl Connection {
         }
     }
 
-    /// What is sent again is followed again: a copy by the id it has in its database, a live one by our own.
+    /// What is sent again is followed again: a copy by the id it has in its database, a live one by our own. A retained
+    /// message stands for no message of its topic.
     pub(in crate::connection) fn follow_again(
         &self,
         reactor: &Rc<Reactor>,
         kept: &mut Option<Box<Kept>>,
         view: &MessageView<'_>,
         packet_id: u16,
+        source: Option<&Source>,
     ) {
+        let origin = match source {
+            Some(Source::Retained) => return,
+            Some(Source::Fetched(place)) => Some(place),
+            None => None,
+        };
         if kept.is_some() {
-            let origin = origin_mark::decode(view.properties);
-            self.follow(reactor, kept, view, Some(packet_id), origin.as_ref());
+            self.follow(reactor, kept, view, Some(packet_id), origin);
         }
     }
 }
