@@ -166,7 +166,13 @@ impl BrokerWatch {
     /// How the pools do, in the order of the setup.
     pub fn pools(&self) -> Vec<PoolFigures> {
         let pools = self.shared.keeping().map(|keeping| keeping.pools.iter());
-        pools.into_iter().flatten().map(|pool| pool.figures()).collect()
+        let now = self.shared.clock.millis();
+        let figures = |pool: &Arc<crate::keeping::pool::Pool>| {
+            let oldest = self.shared.store.backlog(pool.reader).oldest;
+            let waited = oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0));
+            pool.figures(Duration::from_millis(waited))
+        };
+        pools.into_iter().flatten().map(figures).collect()
     }
 
     /// Stops the drain of a pool, or lets it go on; false when there is none of this name.

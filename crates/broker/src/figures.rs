@@ -1,6 +1,6 @@
 //! What the broker counts, as plain numbers for whoever shows them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use restante_model::NotKept;
 
@@ -34,7 +34,7 @@ pub struct BrokerFigures {
 }
 
 /// How one pool does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolFigures {
     /// `redis.main`: kind and name.
     pub name: Arc<str>,
@@ -42,6 +42,8 @@ pub struct PoolFigures {
     pub records: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// How long the oldest has waited, as of the store's last tick.
+    pub oldest: Duration,
     /// Things the database has done since the start: rows, deletes, read positions, statements.
     pub sent: u64,
     /// Records that needed no sending: inserts that met their delete, and the deletes.

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use restante_broker::figures::BrokerFigures;
+use restante_broker::figures::{BrokerFigures, PoolFigures};
 use restante_model::{
     NotKept,
     metric::{self, Metric},
@@ -25,6 +25,7 @@ pub(crate) fn exposition(source: &dyn Source) -> String {
     let store = source.store();
     broker(&mut page, &source.broker(), &store);
     log(&mut page, &store, &source.admission());
+    pools(&mut page, &source.pools());
     page.plain(metric::LOG_LINES_SUPPRESSED, process.log_lines_suppressed);
     page.text
 }
@@ -81,6 +82,27 @@ fn log(page: &mut Page, store: &Figures, admission: &Admission) {
     page.plain(metric::SYNCS, store.syncs);
     page.seconds(metric::SYNC_TIME, nanos_to_seconds(store.sync_nanos));
     page.plain(metric::DAMAGED, store.damaged);
+}
+
+/// Nothing where there are no pools.
+fn pools(page: &mut Page, pools: &[PoolFigures]) {
+    if pools.is_empty() {
+        return;
+    }
+    let mut each = |metric, value: fn(&PoolFigures) -> u64| {
+        page.labelled(metric, pools.iter().map(|pool| (&*pool.name, value(pool))));
+    };
+    each(metric::OUTBOX_RECORDS, |pool| pool.records);
+    each(metric::OUTBOX_BYTES, |pool| pool.bytes);
+    each(metric::OUTBOX_AGE, |pool| pool.oldest.as_secs());
+    each(metric::BACKEND_UP, |pool| u64::from(pool.trouble.is_none()));
+    each(metric::BACKEND_SENT, |pool| pool.sent);
+    each(metric::BACKEND_CANCELLED, |pool| pool.cancelled);
+    each(metric::BACKEND_FETCHED, |pool| pool.fetched);
+    each(metric::BACKEND_AWAY, |pool| pool.away);
+    each(metric::DEAD_LETTERS, |pool| pool.letters);
+    each(metric::DEAD_LETTERS_TOTAL, |pool| pool.dead);
+    each(metric::DEAD_LETTERS_DROPPED, |pool| pool.letters_dropped);
 }
 
 fn by_qos(counts: &[u64; 3]) -> [(&'static str, u64); 3] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restante_broker::figures::BrokerFigures;
+use restante_broker::figures::{BrokerFigures, PoolFigures};
 use restante_store::contract::{Admission, Figures};
 
 /// Answers for the pages. Called on the HTTP thread at most once per request; must not block.
@@ -13,6 +13,8 @@ pub trait Source: Send + Sync + 'static {
     fn ready(&self) -> Check;
     /// The broker's figures.
     fn broker(&self) -> BrokerFigures;
+    /// The figures of the pools of databases.
+    fn pools(&self) -> Vec<PoolFigures>;
     /// The store's figures.
     fn store(&self) -> Figures;
     /// Whether the store takes messages.

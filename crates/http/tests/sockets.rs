@@ -12,7 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use restante_broker::figures::BrokerFigures;
+use restante_broker::figures::{BrokerFigures, PoolFigures};
 use restante_http::{Bounds, Check, HttpServer, HttpSettings, ProcessFigures, Reach, Source, StartError};
 use restante_model::{NotKept, metric};
 use restante_store::contract::{Admission, Figures, Waited};
@@ -33,6 +33,14 @@ impl Source for Fixed {
     }
     fn broker(&self) -> BrokerFigures {
         self.broker.clone()
+    }
+    fn pools(&self) -> Vec<PoolFigures> {
+        vec![PoolFigures {
+            name: "redis.main".into(),
+            records: 17,
+            trouble: Some("gone".into()),
+            ..PoolFigures::default()
+        }]
     }
     fn store(&self) -> Figures {
         self.store.clone()
@@ -218,6 +226,8 @@ fn metrics_are_all_there_and_well_formed() {
         ("restante_store_commit_seconds_bucket{le=\"0.001024\"}", 5.0),
         ("restante_store_commit_seconds_bucket{le=\"+Inf\"}", 7.0),
         ("restante_store_commit_seconds_count", 7.0),
+        ("restante_outbox_records{pool=\"redis.main\"}", 17.0),
+        ("restante_backend_up{pool=\"redis.main\"}", 0.0),
         ("restante_log_lines_suppressed_total", 9.0),
     ] {
         assert_eq!(series.get(name), Some(&value), "{name}");

@@ -96,6 +96,22 @@ metrics! {
     DAMAGED: Counter "restante_store_damaged_records_total",
         "Records that could not be read back, at the start or later.";
 
+    OUTBOX_RECORDS: Gauge "restante_outbox_records" ["pool"], "Records that wait for a database.";
+    OUTBOX_BYTES: Gauge "restante_outbox_bytes" ["pool"], "Bytes of the records that wait for a database.";
+    OUTBOX_AGE: Gauge "restante_outbox_oldest_seconds" ["pool"], "How long the oldest record has waited for a database.";
+    BACKEND_UP: Gauge "restante_backend_up" ["pool"], "1 unless the last attempt found the database away.";
+    BACKEND_SENT: Counter "restante_backend_sent_total" ["pool"],
+        "Rows, deletes, read positions and statements that a database has done.";
+    BACKEND_CANCELLED: Counter "restante_outbox_cancelled_total" ["pool"],
+        "Records that needed no sending, because an insert met its delete in the outbox.";
+    BACKEND_FETCHED: Counter "restante_backend_fetched_total" ["pool"], "Messages fetched from a database for clients.";
+    BACKEND_AWAY: Counter "restante_backend_away_total" ["pool"], "Attempts that found a database away.";
+    DEAD_LETTERS: Gauge "restante_dead_letters" ["pool"], "Dead letters that are kept.";
+    DEAD_LETTERS_TOTAL: Counter "restante_dead_letters_total" ["pool"],
+        "Records that a database has refused for good, or that have waited too long.";
+    DEAD_LETTERS_DROPPED: Counter "restante_dead_letters_dropped_total" ["pool"],
+        "Dead letters that were dropped, because there were more than are kept.";
+
     LOG_LINES_SUPPRESSED: Counter "restante_log_lines_suppressed_total",
         "Log lines left out because the same code had been written often; their count is in a line of its own.";
 }

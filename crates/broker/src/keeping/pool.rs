@@ -177,13 +177,14 @@ impl Pool {
     }
 
     /// What is counted, as plain numbers.
-    pub(crate) fn figures(&self) -> PoolFigures {
+    pub(crate) fn figures(&self, oldest: Duration) -> PoolFigures {
         let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let depth = self.depth();
         PoolFigures {
             name: self.name.clone(),
             records: depth.records,
             bytes: depth.bytes,
+            oldest,
             sent: counted(&self.figures.sent),
             cancelled: counted(&self.figures.cancelled),
             dead: counted(&self.figures.dead),

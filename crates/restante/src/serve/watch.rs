@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use restante_broker::{BrokerWatch, figures::BrokerFigures};
+use restante_broker::{
+    BrokerWatch,
+    figures::{BrokerFigures, PoolFigures},
+};
 use restante_http::{Check, ProcessFigures, Source};
 use restante_store::contract::{Admission, Figures, Store};
 
@@ -60,6 +63,10 @@ impl Source for Watch {
 
     fn broker(&self) -> BrokerFigures {
         self.broker.figures()
+    }
+
+    fn pools(&self) -> Vec<PoolFigures> {
+        self.broker.pools()
     }
 
     fn store(&self) -> Figures {
