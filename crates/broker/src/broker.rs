@@ -168,7 +168,9 @@ impl BrokerWatch {
         let pools = self.shared.keeping().map(|keeping| keeping.pools.iter());
         let now = self.shared.clock.millis();
         let figures = |pool: &Arc<crate::keeping::pool::Pool>| {
-            let oldest = self.shared.store.backlog(pool.reader).oldest;
+            // What is kept until it is certain does not wait.
+            let waits = pool.depth().records > 0;
+            let oldest = self.shared.store.backlog(pool.reader).oldest.filter(|_| waits);
             let waited = oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0));
             pool.figures(Duration::from_millis(waited))
         };

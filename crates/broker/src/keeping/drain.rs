@@ -125,7 +125,9 @@ pub(crate) async fn run(
             pause = (pause * 2).min(PAUSE_MAX);
         };
         if !is_done {
-            // The page is read again, and what is not to wait any longer goes to the dead letters.
+            // The page is read again, and what is not to wait any longer goes to the dead letters. What was to be buried
+            // is met again, too.
+            performer.outcome.dead.clear();
             gives_up = true;
             continue;
         }

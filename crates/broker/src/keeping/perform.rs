@@ -274,12 +274,14 @@ impl<'a> Performer<'a> {
         let Some(table) = self.pool.backend.presence() else {
             return Ok(());
         };
-        if !slices.standings.is_empty() {
-            let answers = table.record(&self.keeping.node, &slices.standings).await?;
-            let what =
-                |at: usize| format!("write how a client stands client={}", slices.standings[at].client);
-            self.answered(answers, slices.standings.len(), what)?;
-            slices.standings.clear();
+        for standings in [&mut slices.visits, &mut slices.standings] {
+            if standings.is_empty() {
+                continue;
+            }
+            let answers = table.record(&self.keeping.node, standings).await?;
+            let what = |at: usize| format!("write how a client stands client={}", standings[at].client);
+            self.answered(answers, standings.len(), what)?;
+            standings.clear();
         }
         Ok(())
     }

@@ -68,7 +68,9 @@ pub(crate) struct Slices {
     pub(crate) forgotten: ByKeep<(Box<str>, Box<str>)>,
     /// Messages to delete, by keep.
     pub(crate) deletes: ByKeep<(Box<str>, Place)>,
-    /// Who came and went.
+    /// Who came, and has gone since: written first, so that it is known when they came.
+    pub(crate) visits: Vec<Standing>,
+    /// Who is here, and who has gone.
     pub(crate) standings: Vec<Standing>,
     /// Subscriptions to write, by keep.
     pub(crate) subscriptions: ByKeep<SubscriptionRow>,
@@ -90,6 +92,7 @@ impl Slices {
             && self.marks.is_empty()
             && self.forgotten.is_empty()
             && self.deletes.is_empty()
+            && self.visits.is_empty()
             && self.standings.is_empty()
             && self.subscriptions.is_empty()
             && self.unsubscribed.is_empty()
@@ -142,6 +145,7 @@ pub(crate) struct Reducer {
     met: Vec<(usize, usize)>,
     positions: HashMap<(usize, Box<str>, Box<str>), Option<Place>>,
     standings: HashMap<Box<str>, Standing>,
+    came: HashMap<Box<str>, Standing>,
     subscriptions: HashMap<(usize, Box<str>, Box<str>), Option<QoS>>,
     retained: HashMap<Box<str>, Option<KeptMessage>>,
 }
@@ -207,6 +211,9 @@ impl Reducer {
                     online: matches!(event, Event::Connected { .. }),
                     since: at,
                 };
+                if standing.online {
+                    self.came.insert(client.clone(), standing.clone());
+                }
                 self.standings.insert(client.clone(), standing);
             }
             (Act::Subscription(keep), Event::Subscribed { client, filter, qos }) => {
@@ -269,6 +276,8 @@ impl Reducer {
                 None => slices.cleared.push(topic),
             }
         }
+        let has_gone = |came: &Standing| self.standings.get(&came.client).is_some_and(|last| !last.online);
+        slices.visits.extend(self.came.into_values().filter(has_gone));
         slices.standings.extend(self.standings.into_values());
         slices.was_empty = slices.is_empty();
         self.slices
@@ -373,6 +382,7 @@ mod tests {
         let went = Record::Event(Event::Disconnected { client: "c".into() }, UnixMillis(5));
         let slices = reduce(&[(came.clone(), vec![Act::Standing]), (went, vec![Act::Standing])]);
         assert_eq!(slices.standings.len(), 1);
+        assert_eq!(slices.visits[0].since, UnixMillis(1), "when it came is not lost");
         assert!(!slices.standings[0].online);
         assert_eq!(slices.standings[0].since, UnixMillis(5));
         let slices = reduce(&[(came, vec![])]);
