@@ -221,9 +221,14 @@ pub(crate) fn start(
     })
 }
 
+/// Starts a task of the keeper: one for each pool, one for each keep while it is scanned, one for each question.
+fn spawn(task: impl Future<Output = ()> + 'static) {
+    tokio::task::spawn_local(task);
+}
+
 async fn serve(shared: Arc<Shared>, keeping: Arc<Keeping>, begin: Begin) {
     for (pool, from) in keeping.pools.iter().zip(begin.cursors) {
-        tokio::task::spawn_local(keep_pool(shared.clone(), keeping.clone(), pool.clone(), from));
+        spawn(keep_pool(shared.clone(), keeping.clone(), pool.clone(), from));
     }
     let mut asks = begin.asks;
     let mut look = tokio::time::interval(STOPPING_LOOK);
@@ -232,13 +237,13 @@ async fn serve(shared: Arc<Shared>, keeping: Arc<Keeping>, begin: Begin) {
             asked = asks.recv() => match asked {
                 // One task for each connection at most.
                 Some(Question::Fetch(ask, gone)) => {
-                    tokio::task::spawn_local(fetch::answer(shared.clone(), keeping.clone(), ask, gone));
+                    spawn(fetch::answer(shared.clone(), keeping.clone(), ask, gone));
                 }
                 Some(Question::Retained(asked)) => {
-                    tokio::task::spawn_local(retained::answer(shared.clone(), keeping.clone(), asked));
+                    spawn(retained::answer(shared.clone(), keeping.clone(), asked));
                 }
                 Some(Question::Lookup(asked)) => {
-                    tokio::task::spawn_local(lookup::answer(keeping.clone(), asked));
+                    spawn(lookup::answer(keeping.clone(), asked));
                 }
                 None => return,
             },
@@ -260,7 +265,7 @@ async fn keep_pool(shared: Arc<Shared>, keeping: Arc<Keeping>, pool: Arc<Pool>, 
             marks.insert(index, u64::from_le_bytes(mark));
         }
         scan::take_noted(&shared, keep).await;
-        tokio::task::spawn_local(scan::run(shared.clone(), keeping.clone(), index));
+        spawn(scan::run(shared.clone(), keeping.clone(), index));
     }
     schema::install(&shared, &keeping, &pool).await;
     presence::put_right(&shared, &keeping, &pool).await;

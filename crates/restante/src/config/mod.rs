@@ -75,6 +75,19 @@ pub struct Report {
     pub warnings: Vec<Problem>,
 }
 
+impl Report {
+    /// What is not built yet cannot be served.
+    fn of_what_is_built(mut self) -> Report {
+        if let Ok(config) = &self.result
+            && !config.keeping.unbuilt.is_empty()
+        {
+            self.result = Err(config.keeping.unbuilt.clone());
+            self.warnings.clear();
+        }
+        self
+    }
+}
+
 impl Config {
     /// Reads a text (`file` is its name for messages; none = defaults) and the environment's variables over it.
     pub fn read(
@@ -101,7 +114,7 @@ impl Config {
         };
         let file = path.display().to_string();
         match read_text(path) {
-            Ok(text) => Config::read(Some((&file, &text)), std::env::vars_os()),
+            Ok(text) => Config::read(Some((&file, &text)), std::env::vars_os()).of_what_is_built(),
             Err((line, what)) => {
                 let origin = Origin::File {
                     file: Arc::from(file),

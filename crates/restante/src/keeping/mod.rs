@@ -29,7 +29,7 @@ use restante_rules::{Home, Keep, PoolIndex, RuleSet};
 
 use crate::{
     backends,
-    config::{Pool, Reading},
+    config::{Pool, Problem, Reading},
 };
 use complaints::Complaints;
 use lines::{Lines, Section};
@@ -45,6 +45,8 @@ pub struct Keeping {
     pub keeps: Vec<KeepPlan>,
     /// The user's statements; the numbers in the rules count them.
     pub statements: Vec<Statement>,
+    /// What was asked for and is not built yet.
+    pub unbuilt: Vec<Problem>,
 }
 
 /// How a keep uses its pool.
@@ -80,7 +82,6 @@ pub(crate) fn build(reading: &mut Reading) -> Keeping {
     let mut complaints = Complaints::default();
     pools::read_passwords(reading, &mut complaints);
     pools::check(reading, &mut complaints);
-    unbuilt::refuse(reading, &mut complaints);
     let lines = Lines::gather(reading, &mut complaints);
     texts::check(reading, &lines, &mut complaints);
     let (rules, doubts) = RuleSet::build(lines.lines());
@@ -100,6 +101,7 @@ pub(crate) fn build(reading: &mut Reading) -> Keeping {
         rules,
         keeps: plans,
         statements: lines.statements,
+        unbuilt: unbuilt::find(reading),
     };
     complaints.reach(reading);
     keeping

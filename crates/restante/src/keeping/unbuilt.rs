@@ -1,20 +1,17 @@
-//! What may be written and is not built yet: refused with a sentence, so that nobody believes it to be at work.
+//! What may be written and is not built yet: said in a sentence, so that nobody believes it to be at work. A file that asks
+//! for it is not served.
 
 use restante_rules::{AckAfter, FirstSubscribe};
 
-use super::complaints::Complaints;
-use crate::config::{PoolSettings, Reading};
+use crate::config::{PoolSettings, Problem, Reading};
 
-/// Refuses it all.
-pub(super) fn refuse(reading: &Reading, complaints: &mut Complaints) {
+/// All of it.
+pub(super) fn find(reading: &Reading) -> Vec<Problem> {
+    let mut found = Vec::new();
     let mut refuse = |table: &str, name: &str, what: &str, hint: &str| {
-        let key = format!("{table}.{name}");
-        complaints.problem(
-            &reading.origin_in(table, name),
-            &key,
-            format!("{what} is not built yet"),
-            hint,
-        );
+        let key = format!("{}.{name}", table.split('[').next().unwrap_or(table));
+        let origin = reading.origin_in(table, name);
+        found.push(Problem::new(&origin, &key, format!("{what} is not built yet")).hint(hint));
     };
     const OUTBOX: &str =
         "leave it out: the publisher has its acknowledgement when the message is safe in the outbox";
@@ -59,4 +56,5 @@ pub(super) fn refuse(reading: &Reading, complaints: &mut Complaints) {
             }
         }
     }
+    found
 }

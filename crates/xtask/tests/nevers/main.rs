@@ -100,6 +100,10 @@ const STARTS_TASKS: &[(&str, &str)] = &[
         "the one place where a runtime starts its tasks",
     ),
     (
+        "crates/broker/src/keeping/keeper.rs",
+        "the one place where the keeper starts its tasks",
+    ),
+    (
         "crates/backends/redis/src/node.rs",
         "the driver's half of a connection, which ends with it",
     ),

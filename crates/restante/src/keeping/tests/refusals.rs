@@ -195,3 +195,23 @@ fn c04_complaints_about_texts_stand_where_the_letters_are() {
     // With escapes no letter stands where it was counted: the text's own place is told.
     assert_eq!(place("\"sel\\u0065ct\""), (5, 8));
 }
+
+#[test]
+fn what_is_not_built_yet_is_named_at_its_place() {
+    let unbuilt =
+        |text: &str| -> Vec<String> { keeping(text).unbuilt.iter().map(Problem::to_string).collect() };
+    assert_eq!(
+        unbuilt("[[keep]]\ntopics = [\"t\"]\nin = \"embedded\"\n"),
+        [
+            "restante.toml:6:6: keep.in: a keep in the embedded store is not built yet; name a pool; what absent \
+             sessions are owed is in the embedded store without a keep"
+        ]
+    );
+    let several = "[[keep]]\ntopics = [\"t\"]\nin = \"mysql.main\"\nmode = \"pubsub\"\nfirst_subscribe = \"last 5\"\noffline_opts = \
+                   { max_returned_count = 5, when_more = \"newest\" }\n";
+    assert_eq!(unbuilt(several).len(), 2);
+    assert_eq!(
+        unbuilt("[[keep]]\ntopics = [\"t\"]\nin = \"mysql.main\"\n"),
+        [""; 0]
+    );
+}
