@@ -121,7 +121,7 @@ impl Connection {
                 properties,
                 payload: view.payload,
             };
-            self.follow_again(reactor, &mut state.kept, &view, packet_id);
+            self.follow_again(reactor, &mut state.kept, &view, (packet_id, qos));
             // Straight out: it was durable before, and nothing new may overtake it.
             let _ = publish.write(self.version(), &mut state.out);
             reactor.shared.counters.sent(qos);

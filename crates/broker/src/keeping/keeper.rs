@@ -29,6 +29,7 @@ use super::{
     lookup::{self, Lookup},
     owed::Event,
     pool::{Owed, Pool},
+    positions::{self, Begun},
     presence,
     ruling::{Pools, Ruling},
     scan, schema,
@@ -66,6 +67,8 @@ pub(crate) struct Keep {
 pub(crate) enum Question {
     /// What waits for a client, unless it leaves first.
     Fetch(Ask, oneshot::Receiver<()>),
+    /// A client has subscribed: what is published from now on is owed to it, whatever the database does.
+    Begin(Begun),
     /// The subscriptions that databases hold for a client.
     Lookup(Lookup),
 }
@@ -231,6 +234,7 @@ async fn serve(shared: Arc<Shared>, keeping: Arc<Keeping>, begin: Begin) {
                 Some(Question::Fetch(ask, gone)) => {
                     tokio::task::spawn_local(fetch::answer(shared.clone(), keeping.clone(), ask, gone));
                 }
+                Some(Question::Begin(begun)) => positions::begin(&shared, &keeping, &begun).await,
                 Some(Question::Lookup(asked)) => {
                     tokio::task::spawn_local(lookup::answer(keeping.clone(), asked));
                 }
