@@ -579,13 +579,18 @@ impl Reactor {
                 (id, kept.source)
             });
             let of_filters = entry.matches.targets_of(self.index).iter();
-            let of_filters = of_filters.map(|target| (target.address, target.options.as_slice()));
+            let of_filters = of_filters.map(|target| (target.address, target.options.as_slice(), kept));
+            // What comes through a group is the group's, and no part of the client's own backlog.
+            let of_group = kept.map(|(id, _)| (id, None));
             let here = entry
                 .chosen
                 .iter()
                 .filter(|chosen| chosen.address.runtime == self.index);
-            let of_groups = here.map(|chosen| (chosen.address, std::slice::from_ref(&chosen.options)));
-            for (address, options) in of_filters.chain(of_groups) {
+            let of_groups = here.map(|chosen| {
+                let options = std::slice::from_ref(&chosen.options);
+                (chosen.address, options, of_group)
+            });
+            for (address, options, kept) in of_filters.chain(of_groups) {
                 let Some(Slot::Present(connection)) = slots.get(address.slot as usize) else {
                     continue;
                 };
@@ -603,7 +608,7 @@ impl Reactor {
 
     fn take_note(self: &Rc<Self>, address: Address, note: Note, touched: &mut Vec<Rc<Connection>>) {
         if let Some(connection) = self.connection(address) {
-            connection.take_note(note);
+            connection.take_note(self, note);
             if !connection.touched.replace(true) {
                 touched.push(connection);
             }

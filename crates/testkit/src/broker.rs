@@ -34,6 +34,7 @@ pub struct BrokerBuilder {
     listen: Vec<(String, String)>,
     limits: Vec<(String, String)>,
     log_store: Vec<(String, String)>,
+    sections: String,
     environment: Vec<(String, String)>,
     data: Option<PathBuf>,
     executable: Option<PathBuf>,
@@ -72,6 +73,14 @@ impl BrokerBuilder {
     #[must_use]
     pub fn log_store(mut self, key: &str, value: &str) -> Self {
         self.log_store.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Whole sections, as they stand in the file (`[backend.redis.main]`, `[[keep]]`).
+    #[must_use]
+    pub fn sections(mut self, text: &str) -> Self {
+        self.sections.push_str(text);
+        self.sections.push('\n');
         self
     }
 
@@ -140,6 +149,8 @@ impl BrokerBuilder {
                 section(&mut text, keys);
             }
         }
+        text.push('\n');
+        text.push_str(&self.sections);
         text
     }
 }

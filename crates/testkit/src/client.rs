@@ -291,6 +291,32 @@ impl Client {
         }
     }
 
+    /// Sends a SUBSCRIBE and waits for nothing; answers its packet identifier.
+    ///
+    /// # Errors
+    /// What the socket said.
+    ///
+    /// # Panics
+    /// When a filter is longer than MQTT can say.
+    pub fn ask_to_subscribe(&mut self, filters: &[(&str, QoS)]) -> io::Result<u16> {
+        let packet_id = self.fresh_id();
+        let options = |qos| SubscriptionOptions {
+            qos,
+            ..SubscriptionOptions::default()
+        };
+        let subscribe = Subscribe {
+            packet_id: identifier(packet_id),
+            filters: filters
+                .iter()
+                .map(|&(filter, qos)| (filter, options(qos)))
+                .collect(),
+        };
+        let mut bytes = Vec::new();
+        codec::subscribe(self.version, &subscribe, &mut bytes).expect("a SUBSCRIBE that MQTT can say");
+        self.send(&bytes)?;
+        Ok(packet_id)
+    }
+
     /// UNSUBSCRIBE; returns the reasons (none in 3.x).
     ///
     /// # Panics

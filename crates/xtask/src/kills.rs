@@ -1,4 +1,4 @@
-//! The kill tests of `restante`, with as many kills as asked for.
+//! The kill tests and the fault tests of `restante`, with as many rounds as asked for.
 
 use std::process::Command;
 
@@ -33,6 +33,50 @@ pub(crate) fn command(options: &[&str]) -> Result<(), String> {
 pub(crate) fn power_command(options: &[&str]) -> Result<(), String> {
     POWER.run(options)
 }
+
+/// Rounds of each kind of fault without an argument.
+const FAULT_ROUNDS: u64 = 50;
+
+/// `cargo xtask faults [ROUNDS] [SEED] [--kind KIND]`
+pub(crate) fn faults_command(options: &[&str]) -> Result<(), String> {
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|_| format!("faults: not a number: {text:?}"))
+    };
+    let (numbers, kind) = match options {
+        [numbers @ .., "--kind", kind] => (numbers, Some(*kind)),
+        numbers => (numbers, None),
+    };
+    let (rounds, seed) = match numbers {
+        [] => (FAULT_ROUNDS, None),
+        [rounds] => (number(rounds)?, None),
+        [rounds, seed] => (number(rounds)?, Some(number(seed)?)),
+        _ => return Err("faults: at most two numbers, how many rounds and a seed, and --kind KIND".into()),
+    };
+    if let Some(kind) = kind.filter(|kind| !KINDS.contains(kind)) {
+        return Err(format!("faults: {kind:?} is none of {}", KINDS.join(", ")));
+    }
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["test", "--package", "restante", "--test", "faults"])
+        // One kind after another: each has the machine for itself.
+        .args(["--", "--nocapture", "--test-threads=1"])
+        .env("RESTANTE_FAULT_ROUNDS", rounds.to_string());
+    if let Some(seed) = seed {
+        cargo.env("RESTANTE_FAULT_SEED", seed.to_string());
+    }
+    if let Some(kind) = kind {
+        cargo.env("RESTANTE_FAULT_KIND", kind);
+    }
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("faults: the test failed; its output stands above".into()),
+        Err(error) => Err(format!("faults: cannot start cargo: {error}")),
+    }
+}
+
+/// What can fail.
+const KINDS: [&str; 7] = ["none", "broker", "database", "cut", "swallow", "both", "any"];
 
 impl Test {
     fn run(&self, options: &[&str]) -> Result<(), String> {

@@ -12,6 +12,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                                   restante beside mosquitto and rumqttd, medians of N rounds (3); the table goes to
                                   stdout and to target/bench-peers.md
   power [ROUNDS] [SEED]           the same on a disk that loses with each kill what was not synced (500)
+  faults [ROUNDS] [SEED] [--kind KIND]
+                                  the broker with a real database, while one of them is killed or the connection fails:
+                                  ROUNDS (50) of each kind, or of one: none, broker, database, cut, swallow, both, any
   disk                            how long this disk takes to sync
   soak [--minutes N] [--seed S]   the real program under mixed load, stopped and killed, for N minutes (10)";
 
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["bench-peers", options @ ..] => peers::command(options),
         ["disk"] => peers::disk(),
+        ["faults", options @ ..] => kills::faults_command(options),
         ["kill", options @ ..] => kills::command(options),
         ["power", options @ ..] => kills::power_command(options),
         ["soak", options @ ..] => soak::command(options),

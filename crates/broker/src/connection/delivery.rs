@@ -47,6 +47,10 @@ impl<'a> Origin<'a> {
         }
     }
 
+    fn is_kept(&self) -> bool {
+        matches!(self, Origin::Kept { .. })
+    }
+
     fn place(&self) -> Option<&Place> {
         match self {
             Origin::Kept { place, .. } => Some(place),
@@ -113,7 +117,13 @@ impl Connection {
             let _ = publish.write(self.version(), &mut state.out);
             counters.sent(terms.qos);
             if state.kept.is_some() {
-                self.follow(reactor, &mut state.kept, view, None, origin.place());
+                self.follow(
+                    reactor,
+                    &mut state.kept,
+                    view,
+                    None,
+                    (origin.is_kept(), origin.place()),
+                );
             }
             return false;
         }
@@ -143,7 +153,7 @@ impl Connection {
                 &mut state.kept,
                 view,
                 Some(begun.packet_id),
-                origin.place(),
+                (origin.is_kept(), origin.place()),
             );
         }
         counters.sent(terms.qos);

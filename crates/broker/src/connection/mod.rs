@@ -60,7 +60,7 @@ pub(crate) use subscribing::GROUP_VERSION;
 pub(crate) use task::run;
 use tokio::{net::TcpStream, sync::Notify};
 
-use crate::{group::Group, router::Address, shared::Shared};
+use crate::{group::Group, reactor::Reactor, router::Address, shared::Shared};
 
 /// A client with a CONNACK.
 pub(crate) struct Connection {
@@ -274,14 +274,14 @@ impl Connection {
     }
 
     /// Takes a note from the inbox.
-    pub(crate) fn take_note(&self, note: crate::shared::Note) {
+    pub(crate) fn take_note(&self, reactor: &Reactor, note: crate::shared::Note) {
         use crate::shared::Note;
         match note {
             Note::Page(page) => self.state.borrow_mut().feed.take_page(page),
             Note::Bound(messages) => self.take_bound(messages),
             Note::Retained(page) => self.take_retained(page),
-            Note::Kept(answer) => self.take_kept(answer),
-            Note::KeptFree(keep, topic) => self.kept_is_free(keep, &topic),
+            Note::Kept(answer) => self.take_kept(reactor, answer),
+            Note::KeptFree(keep, topic) => self.kept_is_free(reactor, keep, &topic),
             Note::TakenOver => self.close(Closing::TakenOver),
             Note::GroupReady(group) => self.group_ready(&group),
         }

@@ -55,7 +55,9 @@ impl Connection {
             .max()
             .unwrap_or_default()
             .min(view.qos);
-        if qos == QoS::AtMostOnce {
+        // A kept topic's messages go out in their order and once, whatever the QoS (C22).
+        let is_kept = view.qos > QoS::AtMostOnce && matches!(kept, Some((_, Some(_))));
+        if qos == QoS::AtMostOnce && !is_kept {
             // Nothing waits for a QoS 0 delivery: a client that does not read loses it.
             if state.out.len() >= reactor.shared.settings.limits.outgoing_bytes_max {
                 reactor.shared.counters.not_kept(NotKept::QueueFull, 1);

@@ -118,7 +118,7 @@ impl Connection {
                 properties,
                 payload: view.payload,
             };
-            self.follow_again(reactor, &mut state.kept, &view, packet_id, source.as_ref());
+            self.follow_again(reactor, &mut state.kept, &view, (packet_id, qos), source.as_ref());
             // Straight out: it was durable before, and nothing new may overtake it.
             let _ = publish.write(self.version(), &mut state.out);
             reactor.shared.counters.sent(qos);

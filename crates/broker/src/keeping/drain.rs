@@ -47,6 +47,9 @@ pub(crate) async fn run(
     let mut performer = Performer::new(&keeping, &pool, marks);
     let mut passed = from;
     let mut confirming = Confirming::new(&pool, from).await;
+    // What was submitted up to here may have been performed before: by the life before this one, whose cursor need not
+    // have become durable, or by an attempt that was given up.
+    let mut may_repeat_to = shared.last_submitted();
     // Whether what is not to wait any longer is given up: only while the database takes nothing.
     let mut gives_up = false;
     while !shared.stopping.load(Ordering::SeqCst) {
@@ -73,7 +76,8 @@ pub(crate) async fn run(
         let now = shared.clock.millis();
         let mut done = Owed::default();
         let mut oldest = UnixMillis::NEVER;
-        let mut reducer = Reducer::default();
+        let may_repeat = passed < may_repeat_to;
+        let mut reducer = Reducer::repeating(may_repeat);
         for entry in &page.entries {
             // What cannot be read back was counted as damaged by the store.
             let Ok(stored) = &entry.message else { continue };
@@ -104,9 +108,9 @@ pub(crate) async fn run(
                     if !durable(shared.store.as_ref(), noted).await {
                         return;
                     }
-                    performer.perform(&mut slices).await
+                    performer.perform(&mut slices, may_repeat).await
                 }
-                Ok(false) => performer.perform(&mut slices).await,
+                Ok(false) => performer.perform(&mut slices, may_repeat).await,
                 Err(away) => Err(away),
             };
             let Err(away) = asked else { break true };
@@ -129,6 +133,7 @@ pub(crate) async fn run(
             // is met again, too.
             performer.outcome.dead.clear();
             gives_up = true;
+            may_repeat_to = may_repeat_to.max(page.through);
             continue;
         }
         pool.figures.cancelled.fetch_add(cancelled, Ordering::Relaxed);

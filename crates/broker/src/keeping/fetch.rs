@@ -7,13 +7,20 @@ use std::{
 
 use restante_backend::{
     messages::{Fetch, Fetched, FetchedMessage, Place},
+    stored_id::StoredId,
     trouble::{Asked, Away},
 };
 use restante_model::{Filter, Mode, Seq, UnixMillis};
 use restante_store::batch::Batch;
 use tokio::sync::oneshot;
 
-use super::{keeper::Keeping, positions, scan, setup::FirstSubscribe, topics::Found};
+use super::{
+    keeper::Keeping,
+    positions::{self, Begun},
+    scan,
+    setup::FirstSubscribe,
+    topics::Found,
+};
 use crate::{
     router::Address,
     shared::{Note, Shared},
@@ -33,6 +40,8 @@ pub(crate) struct Ask {
     pub(crate) client: Arc<str>,
     pub(crate) filter: Filter,
     pub(crate) step: Step,
+    /// The subscriptions for which the filter is looked through.
+    pub(crate) begun: Begun,
     /// Everything up to here must have gone into the database, or out of it, before it is looked at.
     pub(crate) barrier: Seq,
 }
@@ -50,6 +59,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) run: u64,
+    pub(crate) keep: usize,
     /// Which topic; `None` = no topic is left.
     pub(crate) topic: Option<Box<str>>,
     /// Oldest first.
@@ -63,21 +73,54 @@ pub(crate) async fn answer(
     shared: Arc<Shared>,
     keeping: Arc<Keeping>,
     ask: Ask,
-    gone: oneshot::Receiver<()>,
+    mut gone: oneshot::Receiver<()>,
 ) {
     let found = {
         let work = find(&shared, &keeping, &ask);
         tokio::select! {
             found = work => found,
-            _ = gone => return,
+            _ = &mut gone => return,
         }
     };
-    shared.note(ask.to, Note::Kept(found));
+    // Looked at behind the leases: who leaves gives up its question first and its leases then, so one of the two sees
+    // the other.
+    match gone.try_recv() {
+        Err(oneshot::error::TryRecvError::Empty) => shared.note(ask.to, Note::Kept(found)),
+        _ => {
+            if let Some(topic) = &found.topic {
+                let ids = found.messages.iter().map(|message| &message.place.id);
+                give_back(&shared, &keeping, ask.to, (ask.keep, topic), ids);
+            }
+        }
+    }
+}
+
+/// What was leased to a client is free for others, and those who wait for it are told (K49).
+pub(crate) fn give_back<'a>(
+    shared: &Shared,
+    keeping: &Keeping,
+    who: Address,
+    (keep, topic): (usize, &str),
+    ids: impl IntoIterator<Item = &'a StoredId>,
+) {
+    if keeping.keeps[keep].setup.mode != Mode::Queue {
+        return;
+    }
+    for waiting in keeping.leases.give_back(who, keep, topic, ids) {
+        shared.note(waiting, Note::KeptFree(keep, topic.into()));
+    }
 }
 
 async fn find(shared: &Shared, keeping: &Keeping, ask: &Ask) -> Answer {
     let pool = keeping.pool_of(ask.keep);
-    pool.passed_all(ask.barrier).await;
+    let mut barrier = ask.barrier;
+    if matches!(ask.step, Step::Topic { after: None }) {
+        positions::begin(shared, keeping, &ask.begun).await;
+        // What is being planned without this subscription is not handed over live: it is in front of the barrier.
+        shared.planned_since(shared.generation()).await;
+        barrier = barrier.max(pool.last_owed());
+    }
+    pool.passed_all(barrier).await;
     let mut pause = PAUSE;
     loop {
         let asked = match pool.fetches.acquire().await {
@@ -109,12 +152,12 @@ async fn once(shared: &Shared, keeping: &Keeping, ask: &Ask) -> Asked<Answer> {
     match &ask.step {
         Step::Page { topic, after } => page(shared, keeping, ask, topic.clone(), Some(after.clone())).await,
         Step::Topic { after } => {
-            positions::begin(shared, keeping, ask).await;
             let mut after = after.clone();
             loop {
                 let Some(topic) = next_topic(keeping, ask, after.as_deref()).await else {
                     return Ok(Answer {
                         run: ask.run,
+                        keep: ask.keep,
                         topic: None,
                         messages: Vec::new(),
                         next: None,
@@ -167,6 +210,7 @@ async fn page(
         .map(|range| UnixMillis(shared.clock.millis().0.saturating_sub(range.as_millis() as u64)));
     let since = since.max(in_range);
     loop {
+        let _look = (keep.setup.mode == Mode::Queue).then(|| keeping.leases.look(ask.keep, &topic));
         let times = keep.topics.times(&topic);
         let fetched = keep
             .setup
@@ -205,6 +249,7 @@ async fn page(
             (_, next) => {
                 return Ok(Answer {
                     run: ask.run,
+                    keep: ask.keep,
                     topic: Some(topic),
                     messages: given,
                     next,

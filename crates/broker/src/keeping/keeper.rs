@@ -29,6 +29,7 @@ use super::{
     lookup::{self, Lookup},
     owed::Event,
     pool::{Owed, Pool},
+    positions::{self, Begun},
     presence,
     retained::{self, RetainedAsk},
     ruling::{Pools, Ruling},
@@ -67,6 +68,8 @@ pub(crate) struct Keep {
 pub(crate) enum Question {
     /// What waits for a client, unless it leaves first.
     Fetch(Ask, oneshot::Receiver<()>),
+    /// A client has subscribed: what is published from now on is owed to it, whatever the database does.
+    Begin(Begun),
     /// The subscriptions that databases hold for a client.
     Lookup(Lookup),
     /// The retained message that databases hold for a topic.
@@ -242,6 +245,7 @@ async fn serve(shared: Arc<Shared>, keeping: Arc<Keeping>, begin: Begin) {
                 Some(Question::Retained(asked)) => {
                     spawn(retained::answer(shared.clone(), keeping.clone(), asked));
                 }
+                Some(Question::Begin(begun)) => positions::begin(&shared, &keeping, &begun).await,
                 Some(Question::Lookup(asked)) => {
                     spawn(lookup::answer(keeping.clone(), asked));
                 }

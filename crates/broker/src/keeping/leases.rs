@@ -4,7 +4,7 @@
 //! In memory: after a restart there are no leases, as there are no connections. Bounded by what is in flight and
 //! fetched: one page and one window for each client that fetches.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use restante_backend::stored_id::StoredId;
 
@@ -29,10 +29,50 @@ struct Topic {
     held: HashMap<StoredId, Address>,
     /// Clients that were not given something because another one holds it.
     waiting: Vec<Address>,
+    /// Fetches that are reading the topic.
+    looks: usize,
+    /// What was deleted meanwhile: it may be in what they read. Bounded by what is deleted during one fetch.
+    gone: HashSet<StoredId>,
+}
+
+impl Topic {
+    fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.waiting.is_empty() && self.looks == 0
+    }
+}
+
+/// A topic is being read: until this is dropped, what is deleted from it is not leased.
+pub(crate) struct Look<'a> {
+    leases: &'a Leases,
+    key: (usize, Box<str>),
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        let mut state = self.leases.state.lock();
+        let Some(topic) = state.topics.get_mut(&self.key) else {
+            return;
+        };
+        topic.looks = topic.looks.saturating_sub(1);
+        if topic.looks == 0 {
+            topic.gone = HashSet::new();
+        }
+        if topic.is_empty() {
+            state.topics.remove(&self.key);
+        }
+    }
 }
 
 impl Leases {
-    /// Leases a message to a client; false when another one holds it, and then the client is remembered as waiting.
+    /// Somebody is about to read a topic.
+    pub(crate) fn look(&self, keep: usize, topic: &str) -> Look<'_> {
+        let key = (keep, Box::from(topic));
+        self.state.lock().topics.entry(key.clone()).or_default().looks += 1;
+        Look { leases: self, key }
+    }
+
+    /// Leases a message to a client; false when another one holds it, and then the client is remembered as waiting;
+    /// false as well when it was deleted since the look at its topic began.
     pub(crate) fn take(&self, keep: usize, topic: &str, id: &StoredId, to: Address) -> bool {
         let mut state = self.state.lock();
         let State { topics, clients } = &mut *state;
@@ -42,6 +82,9 @@ impl Leases {
             known.push(key.clone());
         }
         let topic = topics.entry(key).or_default();
+        if topic.gone.contains(id) {
+            return false;
+        }
         match topic.held.get(id) {
             Some(&holder) if holder != to => {
                 if !topic.waiting.contains(&to) {
@@ -62,10 +105,42 @@ impl Leases {
         let key = (keep, Box::from(topic));
         if let Some(topic) = state.topics.get_mut(&key) {
             topic.held.remove(id);
-            if topic.held.is_empty() && topic.waiting.is_empty() {
+            if topic.looks > 0 {
+                topic.gone.insert(id.clone());
+            }
+            if topic.is_empty() {
                 state.topics.remove(&key);
             }
         }
+    }
+
+    /// A client was given these and does not want them any more. Answers who waits for something of the topic.
+    pub(crate) fn give_back<'a>(
+        &self,
+        who: Address,
+        keep: usize,
+        topic: &str,
+        ids: impl IntoIterator<Item = &'a StoredId>,
+    ) -> Vec<Address> {
+        let mut state = self.state.lock();
+        let key = (keep, Box::from(topic));
+        let Some(topic) = state.topics.get_mut(&key) else {
+            return Vec::new();
+        };
+        let before = topic.held.len();
+        for id in ids {
+            if topic.held.get(id) == Some(&who) {
+                topic.held.remove(id);
+            }
+        }
+        let told = match topic.held.len() < before {
+            true => std::mem::take(&mut topic.waiting),
+            false => Vec::new(),
+        };
+        if topic.is_empty() {
+            state.topics.remove(&key);
+        }
+        told
     }
 
     /// A client has left: what it held is free. Answers who waits for something of it, and where.
@@ -88,7 +163,7 @@ impl Leases {
                         .map(|waiting| (waiting, key.0, key.1.clone())),
                 );
             }
-            if topic.held.is_empty() && topic.waiting.is_empty() {
+            if topic.is_empty() {
                 topics.remove(&key);
             }
         }
@@ -119,6 +194,28 @@ mod tests {
         assert!(leases.take(0, "t", &id, client(2)));
         leases.done(0, "t", &id);
         assert!(leases.take(0, "t", &id, client(3)));
+    }
+
+    #[test]
+    fn k49_what_is_given_back_is_free_and_what_was_deleted_during_a_look_is_not_leased() {
+        let (leases, one, two) = (Leases::default(), StoredId::parse("m1"), StoredId::parse("m2"));
+        let look = leases.look(0, "t");
+        assert!(leases.take(0, "t", &one, client(1)));
+        assert!(!leases.take(0, "t", &one, client(2)));
+        assert!(
+            leases.give_back(client(2), 0, "t", [&one]).is_empty(),
+            "it is not its own"
+        );
+        assert_eq!(leases.give_back(client(1), 0, "t", [&one]), [client(2)]);
+        leases.done(0, "t", &two);
+        assert!(
+            !leases.take(0, "t", &two, client(2)),
+            "it was read before it was deleted"
+        );
+        drop(look);
+        assert!(leases.take(0, "t", &two, client(2)), "a new one of that name");
+        leases.done(0, "t", &two);
+        assert!(leases.state.lock().topics.is_empty());
     }
 
     #[test]

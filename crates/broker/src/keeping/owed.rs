@@ -15,7 +15,7 @@ pub(crate) enum Event {
     Disconnected { client: Box<str> },
     /// A session is there: created, or taken up again.
     SessionCreated { client: Box<str> },
-    /// A subscription has begun.
+    /// A subscription has begun. The filter as the client has written it, `$share` included.
     Subscribed {
         client: Box<str>,
         filter: Box<str>,
@@ -52,6 +52,14 @@ const ACKED: u8 = 6;
 const DELIVERED: u8 = 7;
 const POSITION: u8 = 8;
 const WRITTEN: u8 = 9;
+
+/// The topic filter of a subscription, and whether it is shared.
+pub(crate) fn topic_filter(filter: &str) -> (&str, bool) {
+    let shared = filter
+        .strip_prefix("$share/")
+        .and_then(|rest| rest.split_once('/'));
+    shared.map_or((filter, false), |(_, topic_filter)| (topic_filter, true))
+}
 
 impl Event {
     /// Its bytes.

@@ -30,7 +30,7 @@ pub(crate) struct Performer<'a> {
     rows: Rows,
     /// Row numbers that everything unconfirmed is above, by keep (K36).
     marks: HashMap<usize, u64>,
-    /// Appends may have been done before: after a start, and after the database was away.
+    /// Appends may have been done before: the database was away.
     may_repeat: bool,
     /// What has come of it since it was last taken out.
     pub(crate) outcome: Outcome,
@@ -106,7 +106,7 @@ impl<'a> Performer<'a> {
             pool,
             rows: Rows::default(),
             marks,
-            may_repeat: true,
+            may_repeat: false,
             outcome: Outcome::default(),
         }
     }
@@ -133,8 +133,10 @@ impl<'a> Performer<'a> {
         self.marks.is_empty()
     }
 
-    /// Asks for everything in the slices. On `Away` what is left in them is to be asked again.
-    pub(crate) async fn perform(&mut self, slices: &mut Slices) -> Asked<()> {
+    /// Asks for everything in the slices. On `Away` what is left in them is to be asked again. `may_repeat`: it may have
+    /// been asked before.
+    pub(crate) async fn perform(&mut self, slices: &mut Slices, may_repeat: bool) -> Asked<()> {
+        self.may_repeat |= may_repeat;
         let done = self.all(slices).await;
         self.may_repeat = done.is_err();
         done

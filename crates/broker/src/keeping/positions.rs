@@ -4,10 +4,10 @@
 //! hold a slash) and `since/KEEP/CLIENT/FILTER`. The documented table of positions is a mirror, written by the drain, and
 //! read where there is no note: by clients who come from another broker with their data in place.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use restante_backend::{messages::Place, stored_id::StoredId, trouble::Asked};
-use restante_model::UnixMillis;
+use restante_model::{Filter, UnixMillis};
 use restante_store::{
     batch::Batch,
     change::{Change, NOTE_VALUE_BYTES_MAX},
@@ -30,21 +30,33 @@ pub(crate) struct Start {
     pub(crate) without: HashSet<StoredId>,
 }
 
+/// Subscriptions whose time counts (`first_subscribe`).
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    pub(crate) keep: usize,
+    pub(crate) client: Arc<str>,
+    pub(crate) filters: Box<[Filter]>,
+    /// What is published from then on is owed to the client.
+    pub(crate) at: UnixMillis,
+}
+
 /// The client's first look at a filter of a keep is remembered: what is published from then on is owed to it, whatever
 /// `first_subscribe` says of what was there before.
-pub(crate) async fn begin(shared: &Shared, keeping: &Keeping, ask: &Ask) {
-    let key = since_key(keeping, ask);
-    if note(shared, &key).await.is_some() {
-        return;
+pub(crate) async fn begin(shared: &Shared, keeping: &Keeping, begun: &Begun) {
+    for filter in &begun.filters {
+        let key = since_key(keeping, begun, filter);
+        if note(shared, &key).await.is_some() {
+            continue;
+        }
+        let first = keeping.keeps[begun.keep].setup.first_subscribe;
+        let since = first_time(first, begun.at).map_or(0, |since| since.0);
+        let mut batch = Batch::default();
+        batch.change(&Change::Noted {
+            key: &key,
+            value: &since.to_le_bytes(),
+        });
+        shared.submit_changes(batch);
     }
-    let first = keeping.keeps[ask.keep].setup.first_subscribe;
-    let since = first_time(first, shared.clock.millis()).map_or(0, |since| since.0);
-    let mut batch = Batch::default();
-    batch.change(&Change::Noted {
-        key: &key,
-        value: &since.to_le_bytes(),
-    });
-    shared.submit_changes(batch);
 }
 
 /// Where a client begins in a topic.
@@ -61,10 +73,14 @@ pub(crate) async fn start(shared: &Shared, keeping: &Keeping, ask: &Ask, topic: 
             return Ok(start);
         }
     }
-    let since = note(shared, &since_key(keeping, ask)).await;
-    let since = since.and_then(|value| <[u8; 8]>::try_from(&*value).ok());
-    let since = since.map(|value| UnixMillis(u64::from_le_bytes(value)));
-    start.since = since.filter(|since| since.0 > 0);
+    let mut earliest: Option<UnixMillis> = None;
+    for filter in &ask.begun.filters {
+        let since = note(shared, &since_key(keeping, &ask.begun, filter)).await;
+        let since = since.and_then(|value| <[u8; 8]>::try_from(&*value).ok());
+        let since = since.map_or(UnixMillis(0), |value| UnixMillis(u64::from_le_bytes(value)));
+        earliest = Some(earliest.map_or(since, |earliest| earliest.min(since)));
+    }
+    start.since = earliest.filter(|since| since.0 > 0);
     Ok(start)
 }
 
@@ -127,12 +143,12 @@ fn position_of(value: &[u8]) -> Option<(Option<Place>, HashSet<StoredId>)> {
     Some((place, above.iter().map(|id| StoredId::parse(id)).collect()))
 }
 
-fn since_key(keeping: &Keeping, ask: &Ask) -> String {
+fn since_key(keeping: &Keeping, begun: &Begun, filter: &Filter) -> String {
     key(
         "since",
-        &keeping.keeps[ask.keep].setup.name,
-        &ask.client,
-        ask.filter.topic_filter(),
+        &keeping.keeps[begun.keep].setup.name,
+        &begun.client,
+        filter.topic_filter(),
     )
 }
 

@@ -138,6 +138,8 @@ pub(crate) fn ours(id: MessageId) -> StoredId {
 /// Gathers a page.
 #[derive(Default)]
 pub(crate) struct Reducer {
+    /// The page may have been performed before, as far as it went then.
+    may_repeat: bool,
     slices: Slices,
     /// Appended in this page: where, by keep and number.
     appended: HashMap<(usize, MessageId), (usize, usize)>,
@@ -151,6 +153,15 @@ pub(crate) struct Reducer {
 }
 
 impl Reducer {
+    /// For a page that may have been performed before, in whole or in part. An insert that meets its delete may be in the
+    /// database then, so it is still deleted.
+    pub(crate) fn repeating(may_repeat: bool) -> Reducer {
+        Reducer {
+            may_repeat,
+            ..Reducer::default()
+        }
+    }
+
     /// Takes one record with what the rules want done with it, in their order.
     pub(crate) fn take(&mut self, record: &Record, acts: &[Act]) {
         let mut bound = None;
@@ -234,18 +245,20 @@ impl Reducer {
             .id
             .number()
             .and_then(|number| self.appended.remove(&(keep, number)));
-        match known {
-            Some(appended) => self.met.push(appended),
-            None => slice_of(&mut self.slices.deletes, keep)
+        let is_met = known.is_some();
+        self.met.extend(known);
+        if !is_met || self.may_repeat {
+            slice_of(&mut self.slices.deletes, keep)
                 .1
-                .push((message.topic.clone(), place)),
+                .push((message.topic.clone(), place));
         }
     }
 
     /// The work of the page.
     pub(crate) fn finish(mut self) -> Slices {
         let slices = &mut self.slices;
-        slices.cancelled = self.met.len() as u64 * 2;
+        let deleted_as_well = u64::from(self.may_repeat);
+        slices.cancelled = self.met.len() as u64 * (2 - deleted_as_well);
         // From behind, so that the places of the others stay what they are.
         self.met.sort_unstable();
         for (slice, at) in self.met.into_iter().rev() {
@@ -364,6 +377,17 @@ mod tests {
             "what was appended before is deleted"
         );
         assert_eq!(slices.cancelled, 2);
+    }
+
+    #[test]
+    fn k36_an_insert_that_may_have_been_done_is_deleted_although_it_meets_its_delete() {
+        let mut reducer = Reducer::repeating(true);
+        reducer.take(&message(1, "t"), &[Act::Append(0)]);
+        reducer.take(&acked(1, "t"), &[Act::Delete(0)]);
+        let slices = reducer.finish();
+        assert!(slices.appends.is_empty());
+        assert_eq!(slices.deletes[0].1.len(), 1);
+        assert_eq!(slices.cancelled, 1);
     }
 
     #[test]

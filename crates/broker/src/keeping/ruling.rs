@@ -5,7 +5,7 @@ use restante_model::{Filter, Function, HookPoint, Mode, QoS};
 use restante_rules::{Action, Home, KeepIndex, Owed, PoolIndex, RuleSet, TopicRules};
 
 use super::{
-    owed::Event,
+    owed::{Event, topic_filter},
     pool::Pool,
     reduce::{Act, Record},
 };
@@ -177,8 +177,10 @@ impl Ruling {
             Event::Connected { .. } => (HookPoint::ClientConnected, None),
             Event::Disconnected { .. } => (HookPoint::ClientDisconnected, None),
             Event::SessionCreated { .. } => (HookPoint::SessionCreated, None),
-            Event::Subscribed { filter, .. } => (HookPoint::SessionSubscribed, Some(&**filter)),
-            Event::Unsubscribed { filter, .. } => (HookPoint::SessionUnsubscribed, Some(&**filter)),
+            Event::Subscribed { filter, .. } => (HookPoint::SessionSubscribed, Some(topic_filter(filter).0)),
+            Event::Unsubscribed { filter, .. } => {
+                (HookPoint::SessionUnsubscribed, Some(topic_filter(filter).0))
+            }
             Event::Acked { message, .. } | Event::Written { message, .. } => {
                 (HookPoint::MessageAcked, Some(&*message.topic))
             }
@@ -195,6 +197,12 @@ impl Ruling {
             }
             _ => None,
         };
+        // A share of the messages is not written as a subscription to all of them, and leaving it is no word on what the
+        // client reads for itself.
+        let is_shared = match event {
+            Event::Subscribed { filter, .. } | Event::Unsubscribed { filter, .. } => topic_filter(filter).1,
+            _ => false,
+        };
         let mut acts = Vec::new();
         for rule in self.rules.at(point, topic) {
             match &rule.action {
@@ -208,6 +216,10 @@ impl Ruling {
                             .map(Act::Delete),
                     );
                 }
+                Action::Forget { .. }
+                | Action::WriteSubscription { .. }
+                | Action::RemoveSubscription { .. }
+                    if is_shared => {}
                 Action::Forget { keeps } => {
                     acts.extend(
                         keeps

@@ -7,7 +7,7 @@ use restante_backend::{
 use restante_model::HookPoint;
 
 use super::{
-    owed::{Event, Named},
+    owed::{Event, Named, topic_filter},
     reduce::Record,
 };
 
@@ -47,10 +47,13 @@ fn of_event(event: &Event) -> Values {
         }
         Event::Subscribed { client, filter, qos } => vec![
             ("clientid", text(client)),
-            ("topic", text(filter)),
+            ("topic", text(topic_filter(filter).0)),
             ("qos", Value::Int(*qos as i64)),
         ],
-        Event::Unsubscribed { client, filter } => vec![("clientid", text(client)), ("topic", text(filter))],
+        Event::Unsubscribed { client, filter } => vec![
+            ("clientid", text(client)),
+            ("topic", text(topic_filter(filter).0)),
+        ],
         Event::Acked { client, message } | Event::Delivered { client, message } => named(client, message),
         Event::Position { client, message } | Event::Written { client, message } => named(client, message),
     })

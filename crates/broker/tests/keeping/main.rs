@@ -7,5 +7,6 @@ mod house;
 mod shelf;
 
 mod backlog;
+mod changes;
 mod outbox;
 mod positions;

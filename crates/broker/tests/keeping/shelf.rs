@@ -32,6 +32,10 @@ pub(crate) struct Shelf {
     pub(crate) away: AtomicBool,
     /// The next so many appends are done, and their answers lost.
     pub(crate) lose_replies: AtomicU64,
+    /// Fetches have read, and their answers are on their way.
+    pub(crate) holds_fetches: AtomicBool,
+    /// Calls of `fetch` that have read.
+    pub(crate) fetches: AtomicU64,
     /// Calls of `append`.
     pub(crate) appends: AtomicU64,
 }
@@ -67,6 +71,11 @@ impl Shelf {
             );
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Waits until so many fetches have read.
+    pub(crate) fn wait_for_fetches(&self, count: u64) {
+        self.wait_until("fetches", |_| self.fetches.load(SeqCst) >= count);
     }
 
     fn asked<T>(&self, answer: impl FnOnce(&mut State) -> T) -> Asked<T> {
@@ -178,7 +187,7 @@ impl Messages for ShelfPool {
 
     fn fetch<'a>(&'a self, fetch: &'a Fetch<'a>) -> Work<'a, Asked<Fetched>> {
         Box::pin(async move {
-            self.0.asked(|state| {
+            let found = self.0.asked(|state| {
                 let after = fetch.after.map_or(0, |after| {
                     let by_id = || {
                         state
@@ -208,7 +217,12 @@ impl Messages for ShelfPool {
                     more,
                     unreadable: Vec::new(),
                 }
-            })
+            });
+            self.0.fetches.fetch_add(1, SeqCst);
+            while self.0.holds_fetches.load(SeqCst) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            found
         })
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Arrived {
     pub(crate) name: String,
     pub(crate) qos: QoS,
     streams: Vec<Stream>,
+    /// What came first after something newer.
+    disorder: Vec<String>,
     pub(crate) findings: Vec<String>,
 }
 
@@ -55,6 +57,7 @@ impl Arrived {
             name,
             qos,
             streams: vec![Stream::default(); publishers],
+            disorder: Vec::new(),
             findings: Vec::new(),
         }
     }
@@ -78,7 +81,7 @@ impl Arrived {
             return;
         }
         if stream.highest.is_some_and(|highest| message.number < highest) {
-            self.findings.push(format!(
+            self.disorder.push(format!(
                 "{}: out of order: {message:?} came first after number {:?}",
                 self.name, stream.highest
             ));
@@ -132,9 +135,19 @@ impl Outcome {
         self.lost > 0
     }
 
-    /// Compares what one subscriber got with what publishers were promised.
-    pub(crate) fn judge(&mut self, promised: &[(QoS, Promised)], arrived: &Arrived) {
+    /// Something that was acknowledged has come to nobody.
+    pub(crate) fn lose(&mut self, sentence: String) {
+        self.lost += 1;
+        self.findings.push(sentence);
+    }
+
+    /// Compares what one subscriber got with what publishers were promised, and with their order where that is
+    /// promised too.
+    pub(crate) fn judge(&mut self, promised: &[(QoS, Promised)], arrived: &Arrived, in_order: bool) {
         self.findings.extend(arrived.findings.iter().cloned());
+        if in_order {
+            self.findings.extend(arrived.disorder.iter().cloned());
+        }
         for (publisher, (qos, promised)) in promised.iter().enumerate() {
             let stream = &arrived.streams[publisher];
             self.delivered += stream.seen.len() as u64;
@@ -143,9 +156,8 @@ impl Outcome {
                 .iter()
                 .filter(|number| !stream.seen.contains_key(number))
             {
-                self.lost += 1;
                 let name = &arrived.name;
-                self.findings.push(format!(
+                self.lose(format!(
                     "{name}: lost: number {number} of publisher {publisher} was acknowledged"
                 ));
             }

@@ -12,7 +12,7 @@ use restante_testkit::{Client, Connect, Ended, Publish, Received};
 
 use crate::ledger::Promised;
 use crate::message::Numbered;
-use crate::run::Field;
+use crate::run::{Field, PACE};
 
 /// Reason code of MQTT 5.0.
 const PACKET_ID_NOT_FOUND: u8 = 0x92;
@@ -20,8 +20,6 @@ const PACKET_ID_NOT_FOUND: u8 = 0x92;
 const WINDOW: usize = 20;
 /// Messages made between two looks at what has come.
 const BURST: usize = 8;
-/// How long it looks: this bounds its rate to some thousand messages a second.
-const LOOK: Duration = Duration::from_millis(3);
 
 /// One message on its way.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +99,7 @@ impl<'a> Publisher<'a> {
             if !self.field.publishing_is_over() {
                 self.send_new(client)?;
             }
-            let mut limit = LOOK;
+            let mut limit = PACE;
             loop {
                 match client.receive(limit) {
                     Ok(Received::Ack(ack)) => self.take(ack, client)?,

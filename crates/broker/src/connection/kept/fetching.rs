@@ -2,16 +2,19 @@
 
 use std::{collections::HashSet, rc::Rc};
 
+use hashbrown::HashMap;
 use restante_backend::stored_id::StoredId;
-use restante_model::Filter;
+use restante_model::{Filter, UnixMillis};
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
 use super::{Kept, wants::Want};
 use crate::{
-    connection::{Connection, State},
+    connection::{Connection, State, Subscription},
     keeping::{
-        fetch::{Answer, Ask},
+        fetch::{self, Answer, Ask},
         keeper::{Keeping, Question},
+        positions::Begun,
+        setup::FirstSubscribe,
     },
     reactor::Reactor,
 };
@@ -30,16 +33,32 @@ impl Connection {
             return;
         }
         for keep in keeping.ruling.backlogs_of(filter.topic_filter()) {
-            let filter = filter.clone();
-            kept.wants.add(Want { keep, filter });
+            if keeping.keeps[keep].setup.first_subscribe != FirstSubscribe::All {
+                // Its fetch may come much later. Where there is no room for it, that says it too.
+                let _ = keeping.asks.try_send(Question::Begin(Begun {
+                    keep,
+                    client: self.client_id.clone(),
+                    filters: [filter.clone()].into(),
+                    at: reactor.now(),
+                }));
+            }
+            kept.wants.add(Want {
+                keep,
+                filter: filter.clone(),
+                at: reactor.now(),
+                is_part: false,
+            });
         }
     }
 
     /// What another client held of a topic is free (K49).
-    pub(in crate::connection) fn kept_is_free(&self, keep: usize, topic: &str) {
+    pub(in crate::connection) fn kept_is_free(&self, reactor: &Reactor, keep: usize, topic: &str) {
         let mut state = self.state.borrow_mut();
-        if let (Some(kept), Ok(filter)) = (&mut state.kept, Filter::parse(topic, false)) {
-            kept.wants.add(Want { keep, filter });
+        if !is_wanted(&state.subscriptions, topic) {
+            return;
+        }
+        if let (Some(kept), Some(want)) = (&mut state.kept, Want::part(keep, topic, reactor.now())) {
+            kept.wants.add(want);
         }
     }
 
@@ -57,7 +76,17 @@ impl Connection {
             return;
         }
         let (keep, number, step) = (run.want.keep, run.number, run.step.clone());
-        let filter = run.want.filter.clone();
+        let Want { filter, at, .. } = run.want.clone();
+        let filters = match run.want.is_part {
+            false => [filter.clone()].into(),
+            true => {
+                let subscriptions = state.subscriptions.values().map(|one| &one.filter);
+                let own = subscriptions.filter(|one| one.share().is_none());
+                own.filter(|one| one.matches(filter.topic_filter()))
+                    .cloned()
+                    .collect()
+            }
+        };
         let (asked, gone) = oneshot::channel();
         run.asked = Some(asked);
         // What the client has acknowledged until now is to be behind the barrier.
@@ -71,6 +100,12 @@ impl Connection {
             client: self.client_id.clone(),
             filter,
             step,
+            begun: Begun {
+                keep,
+                client: self.client_id.clone(),
+                filters,
+                at,
+            },
             barrier: pool.last_owed(),
         };
         if let Err(TrySendError::Full(_)) = keeping.asks.try_send(Question::Fetch(ask, gone)) {
@@ -86,16 +121,21 @@ impl Connection {
     }
 
     /// A page has come.
-    pub(in crate::connection) fn take_kept(&self, answer: Answer) {
+    pub(in crate::connection) fn take_kept(&self, reactor: &Reactor, answer: Answer) {
         let mut state = self.state.borrow_mut();
         let Some(kept) = &mut state.kept else { return };
         let Some(run) = kept.wants.answered(answer.run) else {
+            // The client has unsubscribed meanwhile.
+            if let Some(topic) = &answer.topic {
+                let ids = answer.messages.iter().map(|message| &message.place.id);
+                self.give_back_kept(reactor, (answer.keep, topic), ids);
+            }
             return;
         };
         let keep = run.want.keep;
         let Some(topic) = answer.topic else {
             kept.wants.end_run();
-            kept.open_gates();
+            kept.open_gates(reactor.now());
             return;
         };
         let is_known = |id: &StoredId| {
@@ -112,13 +152,31 @@ impl Connection {
         kept.gates.leave_out(&topic, &ids);
         kept.ready.extend(fetched);
         run.came(topic, answer.next);
-        kept.open_gates();
+        kept.open_gates(reactor.now());
     }
+
+    /// What was leased to this client, and will not go out to it, is free for others.
+    pub(super) fn give_back_kept<'a>(
+        &self,
+        reactor: &Reactor,
+        of: (usize, &str),
+        ids: impl IntoIterator<Item = &'a StoredId>,
+    ) {
+        if let Some(keeping) = reactor.shared.keeping() {
+            fetch::give_back(&reactor.shared, keeping, self.address, of, ids);
+        }
+    }
+}
+
+/// Whether a client has subscribed to a topic for itself.
+pub(super) fn is_wanted(subscriptions: &HashMap<Box<str>, Subscription>, topic: &str) -> bool {
+    let mut own = subscriptions.values().filter(|one| one.filter.share().is_none());
+    own.any(|one| one.filter.matches(topic))
 }
 
 impl Kept {
     /// Opens the gates of topics whose backlog has come. Those that have overflowed are fetched once more.
-    fn open_gates(&mut self) {
+    pub(super) fn open_gates(&mut self, now: UnixMillis) {
         let waiting: Vec<(usize, Box<str>)> = self
             .gates
             .topics()
@@ -129,9 +187,9 @@ impl Kept {
                 continue;
             }
             if self.gates.open(&topic)
-                && let Ok(filter) = Filter::parse(&topic, false)
+                && let Some(want) = Want::part(keep, &topic, now)
             {
-                self.wants.add(Want { keep, filter });
+                self.wants.add(want);
             }
         }
     }

@@ -66,6 +66,7 @@ impl Gates {
             self.messages -= gate.held.len();
             self.bytes -= gate.held.drain(..).map(|held| held.message.cost()).sum::<usize>();
             gate.overflowed = true;
+            self.open.retain(|open| **open != *topic);
             return false;
         }
         self.messages += 1;
@@ -99,6 +100,7 @@ impl Gates {
         let overflowed = gate.overflowed;
         if overflowed || gate.held.is_empty() {
             self.gates.remove(topic);
+            self.open.retain(|open| **open != *topic);
         } else if !self.open.iter().any(|known| **known == *topic) {
             self.open.push_back(topic.into());
         }
@@ -110,11 +112,13 @@ impl Gates {
         self.gates.iter().map(|(topic, gate)| (gate.keep, &**topic))
     }
 
-    /// The next message that may go out.
-    pub(super) fn pop(&mut self) -> Option<Held> {
+    /// The next message that may go out. A gate whose topic is to be fetched once more (`is_covered`) is closed again:
+    /// what is held waits behind that.
+    pub(super) fn pop(&mut self, is_covered: impl Fn(usize, &str) -> bool) -> Option<Held> {
         loop {
             let topic = self.open.front()?;
-            let Some(gate) = self.gates.get_mut(topic) else {
+            let gate = self.gates.get_mut(topic);
+            let Some(gate) = gate.filter(|gate| !is_covered(gate.keep, topic)) else {
                 self.open.pop_front();
                 continue;
             };
@@ -144,6 +148,8 @@ impl Gates {
             }
             stays
         });
+        let gates = &self.gates;
+        self.open.retain(|topic| gates.contains_key(topic));
     }
 }
 
@@ -184,15 +190,40 @@ mod tests {
         for number in 1..=3 {
             assert!(gates.hold(0, "t", held(number)));
         }
-        assert!(gates.pop().is_none(), "closed");
+        assert!(gates.pop(|_, _| false).is_none(), "closed");
         gates.leave_out("t", &HashSet::from([crate::keeping::reduce::ours(id(2))]));
         assert!(!gates.open("t"));
-        let out: Vec<_> = std::iter::from_fn(|| gates.pop())
+        let out: Vec<_> = std::iter::from_fn(|| gates.pop(|_, _| false))
             .map(|held| held.seq.0)
             .collect();
         assert_eq!(out, [1, 3]);
         assert!(!gates.holds("t"));
         assert_eq!((gates.messages, gates.bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_gate_is_closed_again_when_its_topic_is_fetched_once_more() {
+        let mut gates = Gates::default();
+        assert!(gates.hold(0, "t", held(1)));
+        assert!(!gates.open("t"));
+        assert!(gates.pop(|keep, topic| (keep, topic) == (0, "t")).is_none());
+        assert!(
+            gates.hold(0, "t", held(2)) && gates.pop(|_, _| false).is_none(),
+            "closed"
+        );
+        assert!(!gates.open("t"));
+        assert_eq!(gates.pop(|_, _| false).unwrap().seq.0, 1);
+    }
+
+    #[test]
+    fn a_gate_that_was_forgotten_is_closed_when_it_is_there_again() {
+        let mut gates = Gates::default();
+        assert!(gates.hold(0, "t", held(1)));
+        assert!(!gates.open("t"));
+        gates.forget(|_| false);
+        assert!(gates.hold(0, "t", held(2)));
+        assert!(gates.pop(|_, _| false).is_none(), "its backlog has not come");
+        assert_eq!((gates.messages, gates.bytes), (1, held(2).message.cost()));
     }
 
     #[test]
@@ -206,6 +237,6 @@ mod tests {
         assert!(!gates.hold(0, "t", held(3)));
         assert_eq!((gates.messages, gates.bytes), (0, 0));
         assert!(gates.open("t") && gates.open("u"));
-        assert!(!gates.holds("t") && gates.pop().is_none());
+        assert!(!gates.holds("t") && gates.pop(|_, _| false).is_none());
     }
 }

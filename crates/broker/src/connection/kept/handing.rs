@@ -1,12 +1,12 @@
 //! Messages of kept topics to the client, and what becomes of them.
 
-use std::{rc::Rc, sync::Arc};
+use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
 use restante_backend::messages::{FetchedMessage, Place};
 use restante_model::{Filter, MessageId, QoS, Seq, SubscriptionOptions, UnixMillis};
 use restante_session::Source;
 
-use super::{Kept, followed::Followed, gates::Held, track::Track, wants::Want};
+use super::{Kept, fetching::is_wanted, followed::Followed, gates::Held, track::Track, wants::Want};
 use crate::{
     connection::{Connection, State, delivery::Origin, delivery::text},
     keeping::{
@@ -64,9 +64,9 @@ impl Connection {
             kept.gates.open(topic);
         } else if !is_held
             && !is_covered
-            && let Ok(filter) = Filter::parse(topic, false)
+            && let Some(want) = Want::part(keep, topic, reactor.now())
         {
-            kept.wants.add(Want { keep, filter });
+            kept.wants.add(want);
         }
     }
 
@@ -84,7 +84,8 @@ impl Connection {
             self.deliver_fetched(reactor, state, &fetched);
             return true;
         }
-        if let Some(held) = kept.gates.pop() {
+        let Kept { gates, wants, .. } = &mut **kept;
+        if let Some(held) = gates.pop(|keep, topic| wants.covers(keep, topic)) {
             let (view, place) = (
                 held.message.view(),
                 Place {
@@ -118,6 +119,9 @@ impl Connection {
             .collect();
         let Some(qos) = covering.iter().map(|options| options.qos).max() else {
             // The subscription has ended meanwhile: it waits where it is.
+            if let Some(keep) = reactor.matches(&message.topic).source() {
+                self.give_back_kept(reactor, (keep, &message.topic), [&place.id]);
+            }
             return;
         };
         // What is sent at QoS 2 must be there to be sent again while the database is away (K46).
@@ -137,7 +141,7 @@ impl Connection {
             place,
             copied: is_copied,
         };
-        self.deliver(
+        let is_in_flight = self.deliver(
             reactor,
             state,
             Seq::ZERO,
@@ -146,17 +150,25 @@ impl Connection {
             Source::Backlog,
             &origin,
         );
+        // Its own, or too large for it: somebody else may take it.
+        if !is_in_flight
+            && qos.min(message.qos) > QoS::AtMostOnce
+            && let Some(keep) = reactor.matches(&message.topic).source()
+        {
+            self.give_back_kept(reactor, (keep, &message.topic), [&place.id]);
+        }
     }
 
     /// A message goes to the client, under this packet id or (`None`) at QoS 0: who is told of its acknowledgement is
-    /// remembered. `origin` is where it stands in a database, when it is known from there.
+    /// remembered. `is_kept`: it is handed over as a kept topic's message, and not from a queue. `origin` is where it
+    /// stands in a database, when it is known from there.
     pub(in crate::connection) fn follow(
         &self,
         reactor: &Rc<Reactor>,
         kept: &mut Option<Box<Kept>>,
         view: &MessageView<'_>,
         packet_id: Option<u16>,
-        origin: Option<&Place>,
+        (is_kept, origin): (bool, Option<&Place>),
     ) {
         let Some(keeping) = reactor.shared.keeping() else {
             return;
@@ -173,7 +185,9 @@ impl Connection {
         };
         let followed = Followed {
             topic: topic.into(),
-            keep: rules.source.filter(|_| view.qos > QoS::AtMostOnce),
+            // What comes from a queue, the client's own of before or a group's, is sent again from there; and what a
+            // client reads for its group says nothing of how far it has read for itself.
+            keep: rules.source.filter(|_| is_kept),
             told: rules.told_of_acks,
             place,
         };
@@ -295,15 +309,27 @@ impl Connection {
         let (Some(keeping), Some(kept)) = (reactor.shared.keeping(), &mut state.kept) else {
             return;
         };
-        kept.wants.forget(filter);
+        if filter.share().is_some() {
+            // Nothing was fetched for it, and what the client has read for itself is another matter.
+            return;
+        }
         let subscriptions = &state.subscriptions;
-        let is_wanted = |topic: &str| {
-            let mut others = subscriptions.values().filter(|one| one.filter.share().is_none());
-            others.any(|one| one.filter.matches(topic))
-        };
+        let is_wanted = |topic: &str| is_wanted(subscriptions, topic);
+        kept.wants.forget(filter, is_wanted);
         kept.gates.forget(is_wanted);
-        kept.ready.retain(|fetched| is_wanted(&fetched.message.topic));
+        let ready = std::mem::take(&mut kept.ready);
+        let (stays, goes): (VecDeque<_>, VecDeque<_>) = ready
+            .into_iter()
+            .partition(|fetched| is_wanted(&fetched.message.topic));
+        kept.ready = stays;
+        for FetchedMessage { place, message } in &goes {
+            if let Some(keep) = reactor.matches(&message.topic).source() {
+                self.give_back_kept(reactor, (keep, &message.topic), [&place.id]);
+            }
+        }
         kept.tracks.retain(|topic, _| is_wanted(topic));
+        // What waited behind this filter's backlog, and is wanted by another one, waits for nothing any more.
+        kept.open_gates(reactor.now());
         for keep in keeping.ruling.forgets(filter.topic_filter()) {
             let name = &keeping.keeps[keep].setup.name;
             reactor.decide(|turn| {

@@ -44,6 +44,10 @@ impl Connection {
         };
         let client = || Box::from(&*self.client_id);
         reactor.decide(|turn| self.write_positions(keeping, &mut self.state.borrow_mut(), turn));
+        // Before its leases are free: an answer that is on its way gives back what it has leased.
+        if let Some(kept) = &mut self.state.borrow_mut().kept {
+            kept.wants.leave();
+        }
         self.tell(reactor, HookPoint::ClientDisconnected, None, || {
             Event::Disconnected { client: client() }
         });
@@ -65,14 +69,14 @@ impl Connection {
             Some(qos) => self.tell(reactor, HookPoint::SessionSubscribed, Some(text), || {
                 Event::Subscribed {
                     client: client(),
-                    filter: text.into(),
+                    filter: filter.as_str().into(),
                     qos,
                 }
             }),
             None => self.tell(reactor, HookPoint::SessionUnsubscribed, Some(text), || {
                 Event::Unsubscribed {
                     client: client(),
-                    filter: text.into(),
+                    filter: filter.as_str().into(),
                 }
             }),
         }
@@ -95,7 +99,7 @@ impl Connection {
         reactor: &Rc<Reactor>,
         kept: &mut Option<Box<Kept>>,
         view: &MessageView<'_>,
-        packet_id: u16,
+        (packet_id, qos): (u16, QoS),
         source: Option<&Source>,
     ) {
         let origin = match source {
@@ -104,7 +108,9 @@ impl Connection {
             None => None,
         };
         if kept.is_some() {
-            self.follow(reactor, kept, view, Some(packet_id), origin);
+            // What is in flight at QoS 1 of a kept topic is fetched again, and not sent again: this is of a queue.
+            let is_kept = qos == QoS::ExactlyOnce;
+            self.follow(reactor, kept, view, Some(packet_id), (is_kept, origin));
         }
     }
 }

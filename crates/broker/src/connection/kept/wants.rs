@@ -5,16 +5,20 @@
 use std::collections::{HashSet, VecDeque};
 
 use restante_backend::{messages::Place, stored_id::StoredId};
-use restante_model::Filter;
+use restante_model::{Filter, UnixMillis};
 use tokio::sync::oneshot;
 
 use crate::keeping::fetch::Step;
 
 /// A filter to be looked through, in one keep.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Want {
     pub(super) keep: usize,
     pub(super) filter: Filter,
+    /// Wanted since. What is wanted twice is wanted since the first time.
+    pub(super) at: UnixMillis,
+    /// One topic of what the client has subscribed to, once more: no subscription of its own.
+    pub(super) is_part: bool,
 }
 
 /// The filter that is being looked through.
@@ -41,6 +45,16 @@ pub(super) struct Wants {
 }
 
 impl Want {
+    /// One topic is to be fetched once more.
+    pub(super) fn part(keep: usize, topic: &str, at: UnixMillis) -> Option<Want> {
+        Some(Want {
+            keep,
+            filter: Filter::parse(topic, false).ok()?,
+            at,
+            is_part: true,
+        })
+    }
+
     fn covers(&self, keep: usize, topic: &str) -> bool {
         self.keep == keep && self.filter.matches(topic)
     }
@@ -56,17 +70,30 @@ impl Run {
 impl Wants {
     /// Adds one, unless it waits already.
     pub(super) fn add(&mut self, want: Want) {
-        if !self.waiting.contains(&want) {
+        let is_same = |known: &Want| {
+            (known.keep, &known.filter, known.is_part) == (want.keep, &want.filter, want.is_part)
+        };
+        if !self.waiting.iter().any(is_same) {
             self.waiting.push_back(want);
         }
     }
 
-    /// The client wants nothing of a filter any more.
-    pub(super) fn forget(&mut self, filter: &Filter) {
-        self.waiting.retain(|want| want.filter != *filter);
-        if self.run.as_ref().is_some_and(|run| run.want.filter == *filter) {
-            self.run = None;
-        }
+    /// The client wants nothing of a filter any more; nor of topics that `is_wanted` says it has not subscribed to.
+    pub(super) fn forget(&mut self, filter: &Filter, is_wanted: impl Fn(&str) -> bool) {
+        let stays = |want: &Want| match want.is_part {
+            true => is_wanted(want.filter.topic_filter()),
+            false => want.filter != *filter,
+        };
+        self.waiting.retain(stays);
+        self.run.take_if(|run| !stays(&run.want));
+    }
+
+    /// The client leaves: nobody waits for an answer any more.
+    pub(super) fn leave(&mut self) {
+        *self = Wants {
+            numbers: self.numbers,
+            ..Wants::default()
+        };
     }
 
     /// Whether a topic's backlog is still to come.
@@ -132,6 +159,8 @@ mod tests {
         Want {
             keep,
             filter: Filter::parse(filter, true).unwrap(),
+            at: UnixMillis(1),
+            is_part: false,
         }
     }
 
@@ -154,7 +183,12 @@ mod tests {
         assert!(!wants.covers(0, "t/6"));
         assert!(wants.answered(number).is_none(), "an answer to what has ended");
         assert!(wants.run(|_| HashSet::new()).is_some());
-        wants.forget(&Filter::parse("u", true).unwrap());
+        wants.forget(&Filter::parse("u", true).unwrap(), |_| true);
+        assert!(wants.is_empty());
+        wants.add(Want::part(0, "t/1", UnixMillis(1)).unwrap());
+        wants.forget(&Filter::parse("t/1", true).unwrap(), |_| true);
+        assert!(wants.covers(0, "t/1"), "another subscription wants it");
+        wants.forget(&Filter::parse("t/+", true).unwrap(), |_| false);
         assert!(wants.is_empty());
     }
 }
