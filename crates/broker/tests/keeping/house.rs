@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) page: usize,
     pub(crate) limits: OutboxLimits,
     pub(crate) presence: bool,
+    /// Whether subscriptions are written, and made again: then messages may come before a SUBACK.
+    pub(crate) subscriptions: bool,
 }
 
 impl Plan {
@@ -36,6 +38,7 @@ impl Plan {
                 dead_letters_max: 1_000,
             },
             presence: false,
+            subscriptions: mode == Mode::Queue,
         }
     }
 
@@ -49,7 +52,7 @@ impl Plan {
             first_subscribe: First::All,
             bounds: Bounds::NONE,
             forgets: true,
-            subscriptions: true,
+            subscriptions: self.subscriptions,
             ack_after: AckAfter::Outbox,
         };
         let hook = |on, function| {
