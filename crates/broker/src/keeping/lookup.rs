@@ -19,8 +19,6 @@ pub(crate) struct Lookup {
 pub(crate) struct Found {
     /// What databases hold.
     pub(crate) rows: Vec<SubscriptionRow>,
-    /// Some database did not answer: what is missing may be there.
-    pub(crate) is_partial: bool,
 }
 
 /// Answers a question; who asked waits no longer than its own deadline.
@@ -37,7 +35,6 @@ pub(crate) async fn answer(keeping: Arc<Keeping>, asked: Lookup) {
             }
             Err(away) => {
                 tracing::warn!(code = "backend-away", client = %client, "{away}; its subscriptions there are not made");
-                found.is_partial = true;
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use restante_codec::packet::AckKind;
 use restante_model::{Mode, QoS};
-use restante_testkit::{Client, Connect, Message};
+use restante_testkit::{Client, Connect, Message, inprocess};
 
 use crate::{house::Plan, shelf::Shelf};
 
@@ -240,4 +240,23 @@ fn k46_qos_2_is_exactly_once_while_the_database_is_away() {
     shelf.away.store(false, SeqCst);
     shelf.wait_until("all deleted", |state| state.rows.is_empty());
     client.expect_nothing();
+}
+
+#[test]
+fn a_database_that_is_away_holds_up_nothing_of_another() {
+    let shelves = [Arc::new(Shelf::default()), Arc::new(Shelf::default())];
+    let broker = Plan::of(Mode::Queue).start_with(&shelves, inprocess::memory);
+    let mut publisher = broker.connect(&Connect::v5("p"));
+    publish(&mut publisher, "t/1", 0..5);
+    publish(&mut publisher, "u/1", 0..5);
+    shelves[0].away.store(true, SeqCst);
+    let mut client = broker.connect(&Connect::v5("c"));
+    client.subscribe(&[("t/1", QoS::AtLeastOnce), ("u/1", QoS::AtLeastOnce)]);
+    publish(&mut publisher, "t/1", 5..8);
+    publish(&mut publisher, "u/1", 5..8);
+    assert_eq!(payloads(&client.take_publishes(8)), numbers(0..8));
+    shelves[0].away.store(false, SeqCst);
+    let rest = client.take_publishes(8);
+    assert!(rest.iter().all(|message| message.topic == "t/1"));
+    assert_eq!(payloads(&rest), numbers(0..8));
 }

@@ -179,7 +179,11 @@ fn c22_live_messages_at_qos_0_wait_behind_the_backlog_too() {
 #[test]
 fn what_a_client_reads_for_its_group_says_nothing_of_its_own_position() {
     let shelf = Arc::new(Shelf::default());
-    let broker = Plan::of(Mode::Pubsub).start_in_memory(&shelf);
+    let plan = Plan {
+        subscriptions: true,
+        ..Plan::of(Mode::Pubsub)
+    };
+    let broker = plan.start_in_memory(&shelf);
     let mut publisher = broker.connect(&Connect::v5("p"));
     publish(&mut publisher, "t/1", 0..2);
     shelf.wait_until("the rows", |state| state.rows.len() == 2);

@@ -42,10 +42,11 @@ impl Plan {
         }
     }
 
-    fn lines(&self) -> Vec<Line> {
-        let keep = KeepLine {
-            topics: vec![Filter::parse("t/#", false).unwrap()],
-            home: Home::Pool(PoolIndex(0)),
+    /// `t/#` in the first pool, `u/#` in the second, if there are two.
+    fn lines(&self, pools: usize) -> Vec<Line> {
+        let keep = |(pool, topics): (u32, &str)| KeepLine {
+            topics: vec![Filter::parse(topics, false).unwrap()],
+            home: Home::Pool(PoolIndex(pool)),
             layout: Layout::Plugin,
             mode: self.mode,
             ttl: None,
@@ -68,7 +69,12 @@ impl Plan {
                 ack_after: AckAfter::Outbox,
             })
         };
-        let mut lines = vec![Line::Keep(keep)];
+        let topics = [(0, "t/#"), (1, "u/#")];
+        let mut lines: Vec<Line> = topics
+            .into_iter()
+            .take(pools)
+            .map(|topics| Line::Keep(keep(topics)))
+            .collect();
         if self.presence {
             lines.push(hook(HookPoint::ClientConnected, Function::ClientConnected));
             lines.push(hook(HookPoint::ClientDisconnected, Function::ClientDisconnected));
@@ -82,11 +88,21 @@ impl Plan {
         shelf: &Arc<Shelf>,
         open: impl FnOnce(&restante_broker::settings::Settings) -> Opened,
     ) -> InProcess {
+        self.start_with(&[shelf.clone()], open)
+    }
+
+    /// A broker on a store, with one pool or two.
+    pub(crate) fn start_with(
+        &self,
+        shelves: &[Arc<Shelf>],
+        open: impl FnOnce(&restante_broker::settings::Settings) -> Opened,
+    ) -> InProcess {
         use restante_backend::Backend;
-        let (rules, _) = RuleSet::build(&self.lines());
+        let (rules, _) = RuleSet::build(&self.lines(shelves.len()));
         let rules = rules.unwrap();
-        let pool = ShelfPool(shelf.clone());
-        let keeps = rules.keeps().iter().map(|keep| {
+        let pools: Vec<ShelfPool> = shelves.iter().cloned().map(ShelfPool).collect();
+        let keeps = rules.keeps().iter().enumerate().map(|(index, keep)| {
+            let pool = &pools[index];
             let spec = KeepSpec {
                 layout: keep.layout,
                 mode: keep.mode,
@@ -94,8 +110,8 @@ impl Plan {
                 templates: Default::default(),
             };
             KeepSetup {
-                name: "shelf-t".into(),
-                pool: 0,
+                name: format!("shelf-{index}"),
+                pool: index,
                 mode: keep.mode,
                 layout: keep.layout,
                 messages: pool.messages(&spec).unwrap(),
@@ -107,15 +123,16 @@ impl Plan {
                 time_range: None,
             }
         });
+        let setup = |(index, pool): (usize, &ShelfPool)| PoolSetup {
+            name: format!("shelf.{index}"),
+            backend: Arc::new(pool.clone()),
+            lookup: None,
+            limits: self.limits,
+            batch_time: Duration::from_millis(5),
+        };
         let setup = Setup {
             keeps: keeps.collect(),
-            pools: vec![PoolSetup {
-                name: "shelf.main".into(),
-                backend: Arc::new(pool),
-                lookup: None,
-                limits: self.limits,
-                batch_time: Duration::from_millis(5),
-            }],
+            pools: pools.iter().enumerate().map(setup).collect(),
             statements: Vec::new(),
             rules,
             node: "restante@test".into(),

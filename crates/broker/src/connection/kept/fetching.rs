@@ -62,19 +62,21 @@ impl Connection {
         }
     }
 
-    /// Asks for the next page, if one is wanted and none is on its way.
+    /// Asks for the next pages of all that is looked through, one for each.
     pub(super) fn ask_kept(self: &Rc<Self>, reactor: &Rc<Reactor>, keeping: &Keeping, state: &mut State) {
-        let Some(kept) = &mut state.kept else { return };
+        while self.ask_one(reactor, keeping, state) {}
+    }
+
+    /// Asks for one page that is wanted and not on its way; false when there is none, or no room for the question.
+    fn ask_one(self: &Rc<Self>, reactor: &Rc<Reactor>, keeping: &Keeping, state: &mut State) -> bool {
+        let Some(kept) = &mut state.kept else { return false };
         if kept.wants.is_empty() || !kept.ready.is_empty() {
-            return;
+            return false;
         }
         let Kept { wants, follows, .. } = &mut **kept;
         let Some(run) = wants.run(|keep| follows.of_keep(keep).cloned().collect()) else {
-            return;
+            return false;
         };
-        if run.asked.is_some() {
-            return;
-        }
         let (keep, number, step) = (run.want.keep, run.number, run.step.clone());
         let Want { filter, at, .. } = run.want.clone();
         let filters = match run.want.is_part {
@@ -117,7 +119,9 @@ impl Connection {
                 tokio::time::sleep(ASK_AGAIN).await;
                 connection.drive(&runtime);
             });
+            return false;
         }
+        true
     }
 
     /// A page has come.
@@ -134,7 +138,7 @@ impl Connection {
         };
         let keep = run.want.keep;
         let Some(topic) = answer.topic else {
-            kept.wants.end_run();
+            kept.wants.end_run(answer.run);
             kept.open_gates(reactor.now());
             return;
         };

@@ -1,4 +1,5 @@
-//! Which filters of a client are still to be looked through for a backlog, and which one is.
+//! Which filters of a client are still to be looked through for a backlog, and which are: one of each keep at a time, so
+//! that a database that is away holds up nothing but what is in it.
 //!
 //! Bounded by the client's subscriptions times the keeps, and by one for each topic whose gate has overflowed.
 
@@ -21,7 +22,7 @@ pub(super) struct Want {
     pub(super) is_part: bool,
 }
 
-/// The filter that is being looked through.
+/// A filter that is being looked through.
 pub(super) struct Run {
     pub(super) want: Want,
     pub(super) number: u64,
@@ -40,7 +41,8 @@ pub(super) struct Run {
 #[derive(Default)]
 pub(super) struct Wants {
     waiting: VecDeque<Want>,
-    run: Option<Run>,
+    /// At most one of each keep.
+    runs: Vec<Run>,
     numbers: u64,
 }
 
@@ -85,7 +87,7 @@ impl Wants {
             false => want.filter != *filter,
         };
         self.waiting.retain(stays);
-        self.run.take_if(|run| !stays(&run.want));
+        self.runs.retain(|run| stays(&run.want));
     }
 
     /// The client leaves: nobody waits for an answer any more.
@@ -98,43 +100,50 @@ impl Wants {
 
     /// Whether a topic's backlog is still to come.
     pub(super) fn covers(&self, keep: usize, topic: &str) -> bool {
-        self.run.as_ref().is_some_and(|run| run.covers(keep, topic))
+        self.runs.iter().any(|run| run.covers(keep, topic))
             || self.waiting.iter().any(|want| want.covers(keep, topic))
     }
 
-    /// The filter that is being looked through; begins with the next one when there is none. `known` says what is in
-    /// flight of a keep.
+    /// The next filter of which something is to be asked; begins with it where its keep has none that is looked through.
+    /// `known` says what is in flight of a keep.
     pub(super) fn run(&mut self, known: impl FnOnce(usize) -> HashSet<StoredId>) -> Option<&mut Run> {
-        if self.run.is_none() {
-            let want = self.waiting.pop_front()?;
-            self.numbers += 1;
-            self.run = Some(Run {
-                known: known(want.keep),
-                want,
-                number: self.numbers,
-                step: Step::Topic { after: None },
-                asked: None,
-                through: None,
-            });
-        }
-        self.run.as_mut()
+        let asks = self.runs.iter().position(|run| run.asked.is_none());
+        let at = match asks {
+            Some(at) => at,
+            None => {
+                let is_free = |want: &Want| self.runs.iter().all(|run| run.want.keep != want.keep);
+                let next = self.waiting.iter().position(is_free)?;
+                let want = self.waiting.remove(next)?;
+                self.numbers += 1;
+                self.runs.push(Run {
+                    known: known(want.keep),
+                    want,
+                    number: self.numbers,
+                    step: Step::Topic { after: None },
+                    asked: None,
+                    through: None,
+                });
+                self.runs.len() - 1
+            }
+        };
+        self.runs.get_mut(at)
     }
 
     /// The run that an answer is for; `None` when it has ended.
     pub(super) fn answered(&mut self, number: u64) -> Option<&mut Run> {
-        let run = self.run.as_mut().filter(|run| run.number == number)?;
+        let run = self.runs.iter_mut().find(|run| run.number == number)?;
         run.asked = None;
         Some(run)
     }
 
-    /// Nothing more is to be found for the filter.
-    pub(super) fn end_run(&mut self) {
-        self.run = None;
+    /// Nothing more is to be found for the filter of a run.
+    pub(super) fn end_run(&mut self, number: u64) {
+        self.runs.retain(|run| run.number != number);
     }
 
     /// Whether nothing waits and nothing runs.
     pub(super) fn is_empty(&self) -> bool {
-        self.run.is_none() && self.waiting.is_empty()
+        self.runs.is_empty() && self.waiting.is_empty()
     }
 }
 
@@ -165,6 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn each_keep_is_looked_through_beside_the_others() {
+        let mut wants = Wants::default();
+        for one in [want(0, "a"), want(0, "b"), want(1, "u")] {
+            wants.add(one);
+        }
+        let mut asked = Vec::new();
+        while let Some(run) = wants.run(|_| HashSet::new()) {
+            run.asked = Some(oneshot::channel().0);
+            asked.push((run.want.keep, run.number));
+        }
+        assert_eq!(asked.iter().map(|(keep, _)| *keep).collect::<Vec<_>>(), [0, 1]);
+        wants.end_run(asked[0].1);
+        let next = wants.run(|_| HashSet::new()).unwrap();
+        assert_eq!(next.want.filter.as_str(), "b");
+    }
+
+    #[test]
     fn a_topic_is_covered_until_its_backlog_has_come() {
         let mut wants = Wants::default();
         wants.add(want(0, "t/+"));
@@ -179,7 +205,7 @@ mod tests {
             "topics come in order"
         );
         assert!(wants.covers(0, "t/6") && wants.covers(1, "u"));
-        wants.end_run();
+        wants.end_run(number);
         assert!(!wants.covers(0, "t/6"));
         assert!(wants.answered(number).is_none(), "an answer to what has ended");
         assert!(wants.run(|_| HashSet::new()).is_some());
