@@ -215,7 +215,7 @@ pub(crate) fn run(server: Server, kind: Kind, rounds: u64, mut chance: Chance) -
             .map(|subscriber| subscriber.join().expect("subscribers do not panic"))
             .collect();
         if !field.time_is_up() {
-            end(&house, &mut subscribers, &mut outcome);
+            end(&mut house, &mut subscribers, &mut outcome);
         }
         for missing in field.missing_from_shared() {
             outcome.lose(format!(
@@ -239,7 +239,7 @@ pub(crate) fn run(server: Server, kind: Kind, rounds: u64, mut chance: Chance) -
 }
 
 /// Everything has arrived: what was acknowledged in vain comes once more, then nothing is owed to anybody.
-fn end(house: &House, subscribers: &mut [Subscriber<'_>], outcome: &mut Outcome) {
+fn end(house: &mut House, subscribers: &mut [Subscriber<'_>], outcome: &mut Outcome) {
     for subscriber in subscribers.iter_mut() {
         subscriber.come_again(false);
     }
@@ -259,6 +259,19 @@ fn end(house: &House, subscribers: &mut [Subscriber<'_>], outcome: &mut Outcome)
     }
     for subscriber in subscribers.iter_mut() {
         subscriber.come_again(true);
+    }
+    // A start says what it finds in the outbox.
+    while {
+        house.broker.restart_killed();
+        house.broker.output().contains("code=outbox-found")
+    } {
+        if Instant::now() > until {
+            outcome
+                .findings
+                .push("the outbox does not become empty".to_owned());
+            break;
+        }
+        thread::sleep(100 * RETRY);
     }
 }
 
