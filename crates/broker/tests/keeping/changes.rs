@@ -299,3 +299,24 @@ fn what_waited_in_a_session_before_its_topic_was_kept_still_comes() {
         assert_eq!(payloads(&client.take_publishes(1)), ["6"], "{mode:?}");
     }
 }
+
+/// The pipelines of one append are on their way at once: a page may show the third and not the second.
+#[test]
+fn a_page_that_is_read_during_an_append_loses_nothing_and_keeps_the_order() {
+    for mode in [Mode::Queue, Mode::Pubsub] {
+        let shelf = Arc::new(Shelf::default());
+        let broker = Plan::of(mode).start_in_memory(&shelf);
+        let mut publisher = broker.connect(&Connect::v5("p"));
+        publish(&mut publisher, "t/1", 0..3);
+        shelf.wait_until("the rows", |state| state.rows.len() == 3);
+        shelf.away_for_fetches.store(true, SeqCst);
+        let mut client = broker.connect(&Connect::v5("c"));
+        client.subscribe(&[("t/1", QoS::AtLeastOnce)]);
+        publish(&mut publisher, "t/1", 3..6);
+        shelf.wait_until("all rows", |state| state.rows.len() == 6);
+        shelf.unseen.store(5, SeqCst);
+        shelf.away_for_fetches.store(false, SeqCst);
+        assert_eq!(payloads(&client.take_publishes(6)), numbers(0..6), "{mode:?}");
+        client.expect_nothing();
+    }
+}

@@ -32,6 +32,10 @@ pub(crate) struct Shelf {
     pub(crate) away: AtomicBool,
     /// The next so many appends are done, and their answers lost.
     pub(crate) lose_replies: AtomicU64,
+    /// Fetches are not answered, everything else is.
+    pub(crate) away_for_fetches: AtomicBool,
+    /// A row that fetches do not see yet, while later ones are there already; 0 is none.
+    pub(crate) unseen: AtomicU64,
     /// Fetches have read, and their answers are on their way.
     pub(crate) holds_fetches: AtomicBool,
     /// Calls of `fetch` that have read.
@@ -187,6 +191,12 @@ impl Messages for ShelfPool {
 
     fn fetch<'a>(&'a self, fetch: &'a Fetch<'a>) -> Work<'a, Asked<Fetched>> {
         Box::pin(async move {
+            if self.0.away_for_fetches.load(SeqCst) {
+                return Err(Away {
+                    why: "the shelf lets nobody look".into(),
+                });
+            }
+            let unseen = self.0.unseen.load(SeqCst);
             let found = self.0.asked(|state| {
                 let after = fetch.after.map_or(0, |after| {
                     let by_id = || {
@@ -199,7 +209,7 @@ impl Messages for ShelfPool {
                     after.row.or_else(by_id).unwrap_or(0)
                 });
                 let found = state.rows.range(after + 1..);
-                let found = found.filter(|(_, row)| &*row.topic == fetch.topic);
+                let found = found.filter(|(number, row)| **number != unseen && &*row.topic == fetch.topic);
                 let found = found.filter(|(_, row)| fetch.since.is_none_or(|since| row.arrived >= since));
                 let mut messages: Vec<_> = found
                     .map(|(row, message)| FetchedMessage {

@@ -1,6 +1,6 @@
 //! Questions to the keeper, and its answers.
 
-use std::{collections::HashSet, rc::Rc};
+use std::rc::Rc;
 
 use hashbrown::HashMap;
 use restante_backend::stored_id::StoredId;
@@ -142,8 +142,10 @@ impl Connection {
             kept.open_gates(reactor.now());
             return;
         };
+        let held = kept.gates.held(&topic);
         let is_known = |id: &StoredId| {
-            run.known.contains(id)
+            held.contains(id)
+                || run.known.contains(id)
                 || kept.follows.of_keep(keep).any(|open| open == id)
                 || kept.tracks.get(&topic).is_some_and(|track| track.knows(id))
         };
@@ -152,8 +154,6 @@ impl Connection {
             .into_iter()
             .filter(|message| !is_known(&message.place.id))
             .collect();
-        let ids: HashSet<StoredId> = fetched.iter().map(|message| message.place.id.clone()).collect();
-        kept.gates.leave_out(&topic, &ids);
         kept.ready.extend(fetched);
         run.came(topic, answer.next);
         kept.open_gates(reactor.now());
