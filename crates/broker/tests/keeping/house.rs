@@ -88,7 +88,7 @@ impl Plan {
         shelf: &Arc<Shelf>,
         open: impl FnOnce(&restante_broker::settings::Settings) -> Opened,
     ) -> InProcess {
-        self.start_with(&[shelf.clone()], open)
+        self.start_with(std::slice::from_ref(shelf), open)
     }
 
     /// A broker on a store, with one pool or two.

@@ -271,7 +271,8 @@ fn end(house: &mut House, subscribers: &mut [Subscriber<'_>], outcome: &mut Outc
                 .push("the outbox does not become empty".to_owned());
             break;
         }
-        thread::sleep(100 * RETRY);
+        // What was sent again after the start is certain after a while.
+        thread::sleep(500 * RETRY);
     }
 }
 

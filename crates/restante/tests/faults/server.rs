@@ -36,7 +36,7 @@ impl Server {
             "{pool}connect_timeout = \"1s\"\ncommand_timeout = \"1s\"\n\n\
              [[keep]]\ntopics = [\"many/#\", \"one/#\"]\nin = \"{name}\"\nmode = \"queue\"\n\n\
              [[keep]]\ntopics = [\"pubsub/#\"]\nin = \"{name}\"\nlayout = \"backends\"\nmode = \"pubsub\"\n\
-             first_subscribe = \"all\"\n"
+             first_subscribe = \"all\"\n\n[outbox]\nconfirm_window = \"500ms\"\n"
         )
     }
 
