@@ -6,7 +6,7 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use restante_model::{QueueId, Seq, UnixMillis};
+use restante_model::{Seq, UnixMillis};
 use restante_store::{
     batch::Batch,
     change::Change,
@@ -20,6 +20,7 @@ use super::{
     letters,
     perform::{DeadLetter, Performer},
     pool::{Owed, Pool},
+    presence,
     reduce::{Record, Reducer},
     scan,
 };
@@ -41,7 +42,7 @@ pub(crate) async fn run(
     shared: Arc<Shared>,
     keeping: Arc<Keeping>,
     pool: Arc<Pool>,
-    from: Seq,
+    (from, started): (Seq, Seq),
     marks: HashMap<usize, u64>,
 ) {
     let mut performer = Performer::new(&keeping, &pool, marks);
@@ -50,6 +51,8 @@ pub(crate) async fn run(
     // What was submitted up to here may have been performed before: by the life before this one, whose cursor need not
     // have become durable, or by an attempt that was given up.
     let mut may_repeat_to = shared.last_submitted();
+    // First what was owed before this start; then presence is put right; then the rest.
+    let mut limit = Some(started);
     // Whether what is not to wait any longer is given up: only while the database takes nothing.
     let mut gives_up = false;
     while !shared.stopping.load(Ordering::SeqCst) {
@@ -57,11 +60,18 @@ pub(crate) async fn run(
             wait(&pool, IDLE).await;
             continue;
         }
-        let Some(page) = read(&shared, &pool, passed).await else {
+        let Some(page) = read(&shared, &pool, passed, limit).await else {
             return;
         };
+        // A page of what was owed before the start says nothing of what is behind that.
+        let through = limit.map_or(page.through, |limit| page.through.min(limit));
+        let is_all = page.end || limit.is_some_and(|limit| through >= limit);
+        if page.entries.is_empty() && is_all && limit.take().is_some() {
+            presence::put_right(&shared, &keeping, &pool).await;
+            continue;
+        }
         if page.entries.is_empty() {
-            passed = passed.max(page.through);
+            passed = passed.max(through);
             pool.came_to(passed, Owed::default());
             if page.end {
                 if let Some(confirmed) = confirming.ripe() {
@@ -133,7 +143,7 @@ pub(crate) async fn run(
             // is met again, too.
             performer.outcome.dead.clear();
             gives_up = true;
-            may_repeat_to = may_repeat_to.max(page.through);
+            may_repeat_to = may_repeat_to.max(through);
             continue;
         }
         pool.figures.cancelled.fetch_add(cancelled, Ordering::Relaxed);
@@ -148,7 +158,7 @@ pub(crate) async fn run(
             tracing::warn!(code = "backend-replaced", pool = %pool.name, "another server answers; what was sent lately is sent again");
             continue;
         }
-        passed = page.through;
+        passed = through;
         let confirmed = confirming.sent(&performer, passed);
         let committed = commit(&shared, &keeping, &pool, &mut performer, Some(confirmed));
         let done = confirming.counted(passed, done);
@@ -161,25 +171,26 @@ pub(crate) async fn run(
 }
 
 /// Reads the next page of the outbox; `None` when the broker is gone.
-async fn read(shared: &Shared, pool: &Pool, after: Seq) -> Option<Page> {
-    read_queue(shared, pool.queue, after, PAGE_MESSAGES, pool.last_owed()).await
+async fn read(shared: &Shared, pool: &Pool, after: Seq, limit: Option<Seq>) -> Option<Page> {
+    let span = QueueSpan {
+        queue: pool.queue,
+        from: Seq::ZERO,
+        to: limit.unwrap_or(Seq::MAX),
+    };
+    read_queue(shared, span, after, PAGE_MESSAGES, pool.last_owed()).await
 }
 
 /// Reads from a queue of the broker's own, behind everything up to `applied`.
 pub(crate) async fn read_queue(
     shared: &Shared,
-    queue: QueueId,
+    span: QueueSpan,
     after: Seq,
     messages_max: usize,
     applied: Seq,
 ) -> Option<Page> {
     let (tell, told) = oneshot::channel();
     let request = ReadRequest {
-        spans: vec![QueueSpan {
-            queue,
-            from: Seq::ZERO,
-            to: Seq::MAX,
-        }],
+        spans: vec![span],
         after,
         skip: Vec::new(),
         messages_max,

@@ -30,7 +30,6 @@ use super::{
     owed::Event,
     pool::{Owed, Pool},
     positions::{self, Begun},
-    presence,
     retained::{self, RetainedAsk},
     ruling::{Pools, Ruling},
     scan, schema,
@@ -79,8 +78,9 @@ pub(crate) enum Question {
 /// What the thread begins with.
 pub(crate) struct Begin {
     pub(crate) asks: mpsc::Receiver<Question>,
-    /// Where the drain of each pool goes on.
-    pub(crate) cursors: Vec<Seq>,
+    /// Where the drain of each pool goes on: behind the first, and the second is the end of what was owed before this
+    /// start.
+    pub(crate) cursors: Vec<(Seq, Seq)>,
 }
 
 impl Keep {
@@ -256,8 +256,8 @@ async fn serve(shared: Arc<Shared>, keeping: Arc<Keeping>, begin: Begin) {
     }
 }
 
-/// What belongs to one pool, in order: presence is put right before anything newer is written; then the outbox.
-async fn keep_pool(shared: Arc<Shared>, keeping: Arc<Keeping>, pool: Arc<Pool>, from: Seq) {
+/// What belongs to one pool, in order: its tables, then its outbox.
+async fn keep_pool(shared: Arc<Shared>, keeping: Arc<Keeping>, pool: Arc<Pool>, from: (Seq, Seq)) {
     let mut marks = HashMap::new();
     for (index, keep) in keeping.keeps.iter().enumerate() {
         if keep.setup.pool != pool.index {
@@ -272,7 +272,6 @@ async fn keep_pool(shared: Arc<Shared>, keeping: Arc<Keeping>, pool: Arc<Pool>, 
         spawn(scan::run(shared.clone(), keeping.clone(), index));
     }
     schema::install(&shared, &keeping, &pool).await;
-    presence::put_right(&shared, &keeping, &pool).await;
     drain::run(shared, keeping, pool, from, marks).await;
 }
 

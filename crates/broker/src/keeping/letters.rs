@@ -8,6 +8,7 @@ use restante_model::{QoS, Seq, UnixMillis};
 use restante_store::{
     batch::Batch,
     change::{Change, NewMessage},
+    contract::QueueSpan,
 };
 
 use super::{drain::read_queue, perform::DeadLetter, pool::Pool};
@@ -47,8 +48,12 @@ pub(crate) async fn trim(shared: &Shared, pool: &Pool) {
         }
         let most = usize::try_from(beyond).unwrap_or(usize::MAX).min(DROPPED_AT_ONCE);
         let passed = Seq(pool.dead_passed.load(Ordering::Relaxed));
-        let Some(page) = read_queue(shared, pool.dead_queue, passed, most, shared.last_submitted()).await
-        else {
+        let span = QueueSpan {
+            queue: pool.dead_queue,
+            from: Seq::ZERO,
+            to: Seq::MAX,
+        };
+        let Some(page) = read_queue(shared, span, passed, most, shared.last_submitted()).await else {
             return;
         };
         let Some(last) = page.entries.last() else { return };

@@ -116,6 +116,9 @@ pub(crate) fn open(shared: &Shared, setup: Setup, mut found: Found) -> (Keeping,
         Ruling::new(setup.rules, setup.statements),
         setup.node,
     );
+    // Nobody has been accepted yet.
+    let started = shared.last_submitted();
+    let cursors = cursors.into_iter().map(|from| (from, started)).collect();
     (keeping, Begin { asks, cursors })
 }
 

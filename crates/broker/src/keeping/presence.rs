@@ -1,5 +1,6 @@
 //! Presence is put right after a start: whom the database believes to be connected to this broker is not, as nobody was
-//! when it began. Done before the outbox is drained, so whoever has come since is written as connected behind it.
+//! when it began. Done behind everything that was owed before the start, which may say that somebody came,
+//! and before anything newer: whoever has come since is written as connected behind it.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
