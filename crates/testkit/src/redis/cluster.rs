@@ -118,6 +118,7 @@ impl RedisCluster {
             .parse()
             .expect("a slot is a number");
         let old = self.master_of(slot).expect("every slot has a master");
+        Self::wait_for_replica(old);
         let dead = self.nodes.iter_mut().find(|node| node.address() == old);
         dead.expect("one of the six nodes").kill();
         let deadline = Instant::now() + START_LIMIT;
@@ -126,6 +127,21 @@ impl RedisCluster {
             std::thread::sleep(ASKED_EVERY);
         }
         old
+    }
+
+    /// Waits until a replica has what its master has now.
+    fn wait_for_replica(master: SocketAddr) {
+        let offset = |line: usize| {
+            let role = node::cli(master, &["ROLE"]);
+            role.lines()
+                .nth(line)
+                .and_then(|line| line.trim().parse::<u64>().ok())
+        };
+        let (now, deadline) = (offset(1), Instant::now() + START_LIMIT);
+        while offset(4).is_none() || offset(4) < now {
+            assert!(Instant::now() < deadline, "no replica follows {master}");
+            std::thread::sleep(ASKED_EVERY);
+        }
     }
 
     fn join(&self) {
