@@ -80,6 +80,8 @@ impl MariaDb {
                 "--skip-test-db",
             ])
             .arg(format!("--datadir={}", data.display()))
+            // Two of them at the same time took each other's temporary tables in the common folder.
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .output()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", installer.display()));
         assert!(
